@@ -1,0 +1,142 @@
+/* The spool: what a traced process leaves for the collector. The one definition of its layout.
+ *
+ * One file per process image and recording. Everything is native-endian and naturally aligned; writer
+ * and reader run on one machine. docs/spool-format.md explains the why.
+ *
+ *   +-----------------+ 0
+ *   | pt_header       |
+ *   +-----------------+ PT_TABLE_OFFSET
+ *   | pt_chunk[MAX]   |  who owns each chunk, and how far it is
+ *   +-----------------+ PT_CHUNKS_OFFSET
+ *   | chunk 0         |  PT_CHUNK_BYTES of pt_record, all of one thread
+ *   | chunk 1 ...     |
+ *   +-----------------+
+ */
+#ifndef PT_SPOOL_H
+#define PT_SPOOL_H
+
+#include <stdint.h>
+
+#define PT_MAGIC 0x314c4f4f50535450ULL /* "PTSPOOL1"; stored last, so a header without it is not ready */
+#define PT_VERSION 1
+
+#define PT_CHUNK_BYTES 32768u
+#define PT_CHUNK_RECORDS (PT_CHUNK_BYTES / 16u)
+#define PT_MAX_CHUNKS 2048u
+#define PT_TABLE_OFFSET 4096u
+#define PT_CHUNKS_OFFSET (PT_TABLE_OFFSET + PT_MAX_CHUNKS * 64u)
+
+/* A record. A nonzero tick commits it: the writer stores `tick` last (release), the reader loads it first
+ * (acquire) and stops at zero.
+ *
+ *    63                                                               0
+ *   +-----------------------------------------------------------------+
+ *   |                              tick                               |
+ *   +--------------------------------+------------------------+-------+
+ *   |               id               |         depth          | kind  |
+ *   +--------------------------------+------------------------+-------+
+ *    63                            32 31                     8 7     0
+ */
+typedef struct {
+    uint64_t tick;
+    uint64_t word;
+} pt_record;
+
+#define PT_WORD(kind, depth, id) ((uint64_t)(kind) | (uint64_t)(depth) << 8 | (uint64_t)(id) << 32)
+#define PT_KIND(word) ((uint32_t)((word) & 0xff))
+#define PT_DEPTH(word) ((uint32_t)((word) >> 8 & 0xffffff))
+#define PT_ID(word) ((uint32_t)((word) >> 32))
+
+enum pt_kind {
+    /* Frames: id is a PT_CODE, depth the thread's recursion depth. */
+    PT_START = 1,  /* entered for the first time */
+    PT_RESUME = 2, /* a generator or coroutine goes on */
+    PT_THROW = 3,  /* ... by an exception thrown into it */
+    PT_RETURN = 4,
+    PT_YIELD = 5,
+    PT_UNWIND = 6, /* left by an exception */
+    /* C calls: id is a PT_CALLABLE, depth that of the calling frame. */
+    PT_CALL = 7,
+    PT_C_RETURN = 8,
+    PT_C_RAISE = 9,
+    /* The type (a PT_STRING) of the exception with which the next PT_UNWIND or PT_C_RAISE of this thread leaves. */
+    PT_RAISED = 10,
+
+    /* From here on a record is followed by a payload of `depth` bytes, padded to whole records, that does not
+     * cross the end of the chunk. The payload is stored before the record is committed. */
+    PT_PAYLOAD = 16,
+    PT_STRING = 16,   /* id := UTF-8 text */
+    PT_CODE = 17,     /* id := pt_code, then the qualified name */
+    PT_CALLABLE = 18, /* id := pt_callable, then the name that a person would write */
+    PT_THREAD = 19,   /* this chunk's thread: pt_thread, then its name (may come again with a newer name) */
+    PT_PROCESS = 20,  /* this process: its command line, words separated by NUL */
+    PT_MARK = 21,     /* id is a pt_mark, the payload a JSON object */
+};
+
+/* What an id stands for is written once, before its first use, by any thread. Ids start at 1, are unique in a
+ * process and never used again; a forked child knows its parent's below pt_header.first_id. */
+typedef struct {
+    uint32_t file; /* a PT_STRING */
+    uint32_t line;
+    uint32_t flags; /* co_flags */
+} pt_code;
+
+typedef struct {
+    uint32_t flags; /* PT_BLOCKING: gives up the GIL to wait */
+} pt_callable;
+#define PT_BLOCKING 1u
+
+typedef struct {
+    uint64_t native_id;
+    uint64_t ident;
+} pt_thread;
+
+/* The test run's own story, written by the plugin in the thread that runs the tests.
+ * docs/spool-format.md lists the keys of each object. */
+enum pt_mark {
+    PT_SESSION_BEGIN = 1,
+    PT_SESSION_END = 2,
+    PT_TEST_BEGIN = 3,
+    PT_TEST_END = 4,
+    PT_SPAN_BEGIN = 5,
+    PT_SPAN_END = 6,
+    PT_INSTANT = 7,
+};
+
+/* FREE -> OWNED (writer) -> FULL (writer) -> zeroed, FREE (reader) */
+enum pt_state { PT_FREE = 0, PT_OWNED = 1, PT_FULL = 2, PT_UNUSABLE = 3 };
+
+typedef struct {
+    uint32_t state; /* atomic; all below is set before OWNED is stored (release) */
+    uint32_t thread; /* serial of the owner, unique in the process */
+    uint32_t seq;    /* the how manieth chunk of that thread, from 0: the order to read them in */
+    uint32_t used;   /* records (payload included), valid once FULL */
+    uint64_t native_id;
+    uint8_t reserved[40];
+} pt_chunk;
+
+enum pt_clock { PT_CLOCK_TSC = 0, PT_CLOCK_MONOTONIC = 1 };
+
+typedef struct {
+    uint64_t magic; /* atomic */
+    uint32_t version;
+    uint32_t clock; /* pt_clock: what ticks are */
+    uint32_t pid;
+    uint32_t parent_pid;
+    uint64_t start_tick; /* the three clocks, read at one moment */
+    uint64_t start_monotonic_ns;
+    uint64_t start_unix_ns;
+    uint32_t first_id; /* ids below are defined in `parent` */
+    uint32_t chunks;   /* atomic: how many chunks the file has */
+    uint64_t dropped;  /* atomic: records that found no room */
+    uint64_t stalled_ns; /* atomic: time the writer waited for a free chunk */
+    uint32_t error;    /* errno of the last failure to grow, 0 = none */
+    uint32_t python;   /* PY_VERSION_HEX */
+    /* set by the reader */
+    uint64_t heartbeat_ns; /* atomic, CLOCK_MONOTONIC: the collector is alive */
+    uint32_t stop;         /* atomic: the run is over, record no more */
+    uint32_t reserved;
+    char parent[256]; /* file name of the spool of the process that forked this one, or "" */
+} pt_header;
+
+#endif

@@ -1,0 +1,21 @@
+"""Spool bytes to columns to encoded bytes; built from ext/codec.pyx."""
+
+class Names:
+    def __init__(self, parent: Names | None = None, first_id: int = 0) -> None: ...
+    def add(self, id: int, text: str, kind: int = 16, file: int = 0, line: int = 0, flags: int = 0) -> None: ...
+    def __getitem__(self, id: int) -> tuple[str, int, str, int, int]: ...
+
+class Slices:
+    def __len__(self) -> int: ...
+    def add(
+        self,
+        start: int,
+        end: int,
+        name: int,
+        depth: int,
+        flags: int = 0,
+        raised: int = 0,
+        folded: int = 0,
+        folded_ticks: int = 0,
+    ) -> None: ...
+    def rows(self) -> list[tuple[int, int, int, int, int, int, int, int]]: ...

@@ -1,0 +1,66 @@
+"""The spool directory: where both wings meet. Its names, its settings, and the collector's status page.
+
+    DIR/.spool/settings         what to record and what to make of it, `key=value` lines
+    DIR/.spool/status           the collector's status page, mapped by both sides
+    DIR/.spool/FAMILY/*.spool   the spools of one pytest process ("main", "gw0") and of its descendants
+
+The settings are lines, not JSON, because a traced child reads them in its first millisecond and must import
+nothing for it. Keys may repeat; order is kept.
+"""
+
+SETTINGS = "settings"
+STATUS = "status"
+SUFFIX = ".spool"
+ENVIRONMENT = "PYTEST_TIMELINE_SPOOL"  # the family's directory, for the children of a traced process
+
+
+def write_settings(path: str, settings: list[tuple[str, str]]) -> None:
+    """Write `settings` to the file `path`; a newline in a value is an error (ValueError)."""
+    for key, value in settings:
+        if "\n" in value:
+            raise ValueError(f"{key}: a line break in {value!r}")
+    with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+        file.writelines(f"{key}={value}\n" for key, value in settings)
+
+
+def read_settings(path: str) -> dict[str, list[str]]:
+    """Return every key's values, in order. Raises OSError when there is no such file."""
+    settings: dict[str, list[str]] = {}
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+        for line in file:
+            key, _, value = line.rstrip("\n").partition("=")
+            settings.setdefault(key, []).append(value)
+    return settings
+
+
+class StatusPage:
+    """The collector's progress, in a mapped page that both sides hold.
+
+    Attributes in the page, each a native unsigned 64-bit integer: `state` (see the constants), `done` and `total`
+    timelines, `heartbeat` (monotonic ns), `pid` of the collector.
+    """
+
+    STARTING, FOLLOWING, FINISHING, DONE, FAILED = range(5)
+    FIELDS = ("state", "done", "total", "heartbeat", "pid")
+
+    def __init__(self, path: str, *, create: bool = False) -> None:
+        """Map the page of the file `path`. Raises OSError."""
+        import mmap
+
+        size = mmap.PAGESIZE
+        with open(path, "x+b" if create else "r+b") as file:
+            if create:
+                file.write(bytes(size))
+                file.flush()
+            self._map = mmap.mmap(file.fileno(), size)
+        self._fields = memoryview(self._map).cast("Q")
+
+    def __getitem__(self, field: str) -> int:
+        return self._fields[self.FIELDS.index(field)]
+
+    def __setitem__(self, field: str, value: int) -> None:
+        self._fields[self.FIELDS.index(field)] = value
+
+    def close(self) -> None:
+        self._fields.release()
+        self._map.close()

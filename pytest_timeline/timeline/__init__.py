@@ -1,0 +1,1 @@
+"""The model: a timeline is tracks of slices; what the collector builds and the exporters write."""
