@@ -5,7 +5,11 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
 
-from columns cimport CALLABLE, CODE, STRING, Columns, Name
+cimport chrome
+cimport perfetto
+from buffer cimport Buffer
+from columns cimport CALLABLE, CODE, CUT_END, CUT_START, STRING, Columns, Name
+from walk cimport MAX_DEPTH, Folded, NameTable, Window
 
 
 cdef class Names:
@@ -160,3 +164,102 @@ cdef void *grown(void *memory, size_t size) except NULL nogil:
         with gil:
             raise MemoryError
     return result
+
+
+cdef struct Source:          # what an encoder reads, with the memory that it takes
+    Window window
+    NameTable *names
+    Folded *before
+
+
+cdef int open_source(Source *source, Slices slices, Names names, uint64_t origin, double ns_per_tick,
+                     list before) except -1:
+    cdef Names family = names
+    cdef size_t i, count = 0
+    while family is not None:
+        count += 1
+        family = family.parent
+    memset(source, 0, sizeof(Source))
+    source.names = <NameTable *> grown(NULL, count * sizeof(NameTable))
+    family = names
+    for i in range(count):
+        source.names[i].table = family.table
+        source.names[i].size = family.size
+        source.names[i].first_id = family.first_id
+        source.names[i].parent = &source.names[i + 1] if i + 1 < count else NULL
+        family = family.parent
+    source.window.columns = &slices.columns
+    source.window.names = source.names
+    source.window.unknown.text = "?"
+    source.window.unknown.length = 1
+    source.window.origin = origin
+    source.window.ns_per_tick = ns_per_tick
+    if before is not None:
+        source.before = <Folded *> calloc(len(before) + 1, sizeof(Folded))
+        if source.before == NULL:
+            free(source.names)
+            raise MemoryError
+        for i in range(len(before)):
+            _, source.before[i].count, source.before[i].ticks = before[i]
+        source.window.joined = True
+        source.window.continued = len(before)
+        source.window.before = source.before
+    return 0
+
+
+cdef void close_source(Source *source) noexcept:
+    free(source.names)
+    free(source.before)
+
+
+def perfetto_slices(Slices slices not None, Names names not None, uint64_t origin, double ns_per_tick, uint64_t track,
+                    uint32_t sequence, list before=None):
+    """Return the slices as packets of one sequence. With `before`, the window is one of many: see `open_slices`."""
+    cdef Source source
+    cdef Buffer out
+    memset(&out, 0, sizeof(out))
+    open_source(&source, slices, names, origin, ns_per_tick, before)
+    try:
+        with nogil:
+            perfetto.encode(&out, &source.window, track, sequence)
+        return PyBytes_FromStringAndSize(<char *> out.bytes, out.size)
+    finally:
+        free(out.bytes)
+        close_source(&source)
+
+
+def chrome_slices(Slices slices not None, Names names not None, uint64_t origin, double ns_per_tick, bytes lane not None,
+                  list before=None):
+    """Return the slices as JSON objects, each with a comma after it; `lane` is the JSON of their pid and tid."""
+    cdef Source source
+    cdef Buffer out
+    cdef const char *text = lane
+    cdef size_t length = len(lane)
+    memset(&out, 0, sizeof(out))
+    open_source(&source, slices, names, origin, ns_per_tick, before)
+    try:
+        with nogil:
+            chrome.encode(&out, &source.window, text, length)
+        return PyBytes_FromStringAndSize(<char *> out.bytes, out.size)
+    finally:
+        free(out.bytes)
+        close_source(&source)
+
+
+def open_slices(Slices slices not None, list before not None):
+    """Return (how many of `before` go on in this window, the list for the next window).
+
+    The lists are of what a track has open between two windows, outermost first: (name, folded so far, its ticks).
+    """
+    cdef Columns *c = &slices.columns
+    cdef size_t row, continued = 0
+    cdef list after = []
+    for row in range(min(c.count, <size_t> len(before))):
+        if not c.flags[row] & CUT_START or c.depth[row] != row or before[row][0] != c.name[row]:
+            break
+        continued += 1
+    for row in range(c.count):
+        if c.flags[row] & CUT_END and c.depth[row] == <size_t> len(after) and c.depth[row] < MAX_DEPTH:
+            _, count, ticks = before[row] if row < continued else (0, 0, 0)
+            after.append((c.name[row], count + c.folded[row], ticks + c.folded_ticks[row]))
+    return continued, after
