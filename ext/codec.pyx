@@ -3,13 +3,17 @@
 import mmap
 import os
 
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport UINT64_MAX, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
+cimport chrome
+cimport perfetto
+from buffer cimport Buffer
 from columns cimport (
-    BLOCKS, CALLABLE, CODE, FIRST_BLOCK, RESUMED, STRING, THROWN, YIELDED, Columns, Name, NameTable, find_name,
+    BLOCKS, CALLABLE, CODE, CUT_START, FIRST_BLOCK, RESUMED, STRING, THROWN, YIELDED, Columns, Name, NameTable, find_name,
     free_columns, grown, name_slot, reserve,
 )
 from nest cimport Nest, clamped, cut, die, enter, leave, pop, push, release, start_window
@@ -20,6 +24,9 @@ from spool cimport (
     PT_VERSION, PT_YIELD, pt_callable, pt_chunk, pt_code, pt_header, pt_load32, pt_load64, pt_monotonic_ns, pt_now,
     pt_record, pt_store32, pt_store64, pt_thread,
 )
+from walk cimport Before, Folded, Walk, Window, folded_into
+
+
 
 cdef class Names:
     """What the ids of one process stand for.
@@ -687,3 +694,77 @@ def anchor(uint32_t clock):
             tick = before + best // 2
             at = ns
     return tick, at
+
+
+cdef class Source:
+    """What an encoder reads: a window of a track, its names, and what it went on from."""
+
+    cdef Window window
+    cdef Walk walk
+    cdef Buffer out
+    cdef Names names         # kept alive
+    cdef Before *before
+
+    def __cinit__(self, Slices slices not None, Names names not None, uint64_t origin, double ns_per_tick, list before,
+                  uint64_t now):
+        cdef size_t i
+        self.names = names
+        self.before = <Before *> grown(NULL, (len(before or ()) + 1) * sizeof(Before))
+        self.window.columns = &slices.columns
+        self.window.names = &names.table
+        self.window.unknown.text = "?"
+        self.window.unknown.length = 1
+        self.window.origin = origin
+        self.window.ns_per_tick = ns_per_tick
+        self.window.before = self.before
+        self.walk.now = now
+        if before is not None:
+            self.window.joined = True
+            self.window.continued = len(before)
+            for i in range(len(before)):
+                _, self.before[i].start, self.before[i].count, self.before[i].ticks = before[i]
+
+    def __dealloc__(self):
+        free(self.before)
+        free(self.out.bytes)
+
+    cdef tuple result(self):
+        """Return (the bytes, how far time got in ns, what goes on in the next window)."""
+        cdef list after = []
+        cdef size_t i, row
+        cdef Folded folded
+        for i in range(self.walk.top):
+            row = self.walk.stack[i].row
+            folded = folded_into(&self.window, row)
+            after.append((self.window.columns.name[row], self.walk.stack[i].start, folded.count, folded.ticks))
+        return PyBytes_FromStringAndSize(<char *> self.out.bytes, self.out.size), self.walk.now, after
+
+
+def perfetto_slices(Slices slices, Names names, uint64_t origin, double ns_per_tick, uint64_t track, uint32_t sequence,
+                    list before=None, uint64_t now=0):
+    """Encode the slices as packets of one sequence; see the stub."""
+    cdef Source source = Source(slices, names, origin, ns_per_tick, before, now)
+    with nogil:
+        perfetto.encode(&source.out, &source.window, &source.walk, track, sequence)
+    return source.result()
+
+
+def chrome_slices(Slices slices, Names names, uint64_t origin, double ns_per_tick, bytes lane not None,
+                  list before=None, uint64_t now=0):
+    """Encode the slices as JSON objects; see the stub."""
+    cdef Source source = Source(slices, names, origin, ns_per_tick, before, now)
+    cdef const char *text = lane
+    cdef size_t length = len(lane)
+    with nogil:
+        chrome.encode(&source.out, &source.window, &source.walk, text, length)
+    return source.result()
+
+
+def continued(Slices slices not None, list before not None):
+    """Return how many of the slices that were open after the window before, outermost first, go on in this one."""
+    cdef Columns *c = &slices.columns
+    cdef size_t row = 0
+    while (row < c.count and row < <size_t> len(before) and c.flags[row] & CUT_START and c.depth[row] == row
+           and before[row][0] == c.name[row]):
+        row += 1
+    return row
