@@ -51,6 +51,7 @@ class Collector:
                 if not self._alive():
                     if self._page["state"] != StatusPage.DONE:
                         self.problem = "the collector is gone"
+                        self._page["heartbeat"] = 0  # the spool is nobody's now
                     return
                 progress(self._page["done"], self._page["total"])
                 time.sleep(SHORT_POLL if time.monotonic() - start < PATIENT_SECONDS else LONG_POLL)

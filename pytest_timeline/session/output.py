@@ -13,6 +13,11 @@ from pytest_timeline.spooldir import DIRECTORY, SETTINGS, STATUS, StatusPage, re
 
 TRIAL_BYTES = 4 << 20
 FRESH_SECONDS = 5.0  # a collector whose heartbeat is older is gone
+PATIENCE: dict[int | None, float] = {  # seconds to wait for another run's collector, by its state
+    StatusPage.STARTING: 0.5,
+    StatusPage.FOLLOWING: 0.5,
+    StatusPage.FINISHING: 10.0,  # that run was killed a moment ago
+}
 
 
 class OutputError(Exception):
@@ -58,14 +63,14 @@ def _clear_leftover(spool: str, directory: str) -> list[str]:
     """Remove the spool of a run that died; return warnings. Raises OutputError when a run is still using it."""
     if not os.path.lexists(spool):
         return []
-    deadline = time.monotonic() + FRESH_SECONDS
-    while _state(spool) == StatusPage.FINISHING and time.monotonic() < deadline:
-        time.sleep(0.05)  # a run that was killed a moment ago: its collector is nearly done
-    if _state(spool) in (StatusPage.STARTING, StatusPage.FOLLOWING, StatusPage.FINISHING):
-        raise OutputError(
-            f"--timeline-dir: {directory} is in use by another run (process {_owner(spool)}); wait for its end, "
-            "or name another directory with --timeline-dir"
-        )
+    start = time.monotonic()
+    while (state := _state(spool)) in PATIENCE:
+        if time.monotonic() - start > PATIENCE[state]:
+            raise OutputError(
+                f"--timeline-dir: {directory} is in use by another run (process {_owner(spool)}); wait for its end, "
+                "or name another directory with --timeline-dir"
+            )
+        time.sleep(0.05)
     if not os.path.lexists(spool):
         return []
     shutil.rmtree(spool)

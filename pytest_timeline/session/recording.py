@@ -89,7 +89,8 @@ class Recording:
 
 def _first(words: Iterable[str]) -> list[str]:
     """Return as many words as a mark may hold, and "..." for the rest."""
-    kept, room = [], ARGV_CHARACTERS
+    kept: list[str] = []
+    room = ARGV_CHARACTERS
     for word in words:
         room -= len(word)
         if room < 0:

@@ -32,7 +32,7 @@ def short(path: str) -> str:
 
 def write(reporter: pytest.TerminalReporter, directory: str, problem: str | None) -> None:
     """Write the section about the run in `directory`; `problem` is why its timelines may not be there."""
-    reporter.section("timeline")
+    reporter.write_sep("=", "timeline")
     remedy = f"make the timelines with: python -m pytest_timeline collect {short(directory)}"
     if problem is None:
         try:
