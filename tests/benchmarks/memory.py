@@ -8,7 +8,7 @@ from pathlib import Path
 
 from measure import Row, pytest_argv, rounds, row, run
 
-PROGRAM = Path(__file__).parent / "programs" / "memory.py"
+PROGRAM = Path(__file__).parent / "programs" / "many_calls.py"
 CALLS = [1_000_000, 20_000_000]
 TITLE = "Memory of the test process"
 NOTE = "Peak of resident memory with `--timeline`, less the same test's without; the mapped spool counts."

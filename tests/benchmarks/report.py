@@ -20,13 +20,13 @@ PAGE = DOCS / "performance.md"
 PACKAGES = ("pytest-timeline", "pytest", "viztracer", "trace0")
 HEAD = """# Performance
 
-Written by the benchmarks from `performance.json`; change neither by hand. To measure again, on a machine that does nothing
-else:
+Written by the benchmarks from `performance.json`; change neither by hand. To measure again, on a machine that does
+nothing else:
 
     .venv/bin/pip install '.[bench]' && .venv/bin/python tests/benchmarks --all
 
-Every figure is a ratio or a difference of neighbours: variants run in turn, round after round, and a ratio is taken within
-its round. Shown is the median, with the extremes of the rounds in brackets.
+Every figure is a ratio or a difference of neighbours: variants run in turn, round after round, and a ratio is taken
+within its round. Shown is the median, with the extremes of the rounds in brackets; bold is what misses its target.
 """
 
 
@@ -61,7 +61,8 @@ def save(figure: str, title: str, note: str, rows: Sequence[Row]) -> None:
     data: dict[str, Any] = json.loads(DATA.read_bytes()) if DATA.exists() else {}
     entry = data.setdefault(figure, {"title": title, "interpreters": {}})
     entry.update(title=title, note=note)
-    entry["interpreters"]["%d.%d" % sys.version_info[:2]] = {**machine(), "rows": [row.as_dict() for row in rows]}
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    entry["interpreters"][version] = {**machine(), "rows": [row.as_dict() for row in rows]}
     DATA.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(render(data), encoding="utf-8")
 

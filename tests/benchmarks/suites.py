@@ -87,7 +87,7 @@ def measure_suite(suite: Suite, count: int, peers: bool) -> list[Row]:
                 f"{scratch}/v.json",
             ]
             variants["viztracer"] = functools.partial(
-                wall, [*tracer, "-m", *pytest_argv("-p", "no:timeline", suite.tests)[2:]]
+                wall, [*tracer, "-o", f"{scratch}/v.json", "-m", *pytest_argv("-p", "no:timeline", suite.tests)[2:]]
             )
         taken = rounds(variants, count)
 

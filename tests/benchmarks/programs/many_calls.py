@@ -1,4 +1,4 @@
-"""A test of very many calls, for memory.py: writes the process's peak of resident memory to MEMORY_RESULT."""
+"""A test of very many calls, for the figure memory: writes the process's peak of resident memory to MEMORY_RESULT."""
 
 import itertools
 import os
