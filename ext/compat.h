@@ -66,10 +66,12 @@ static inline uint32_t pt_depth(void)
 }
 #endif
 
-/* The exception being raised, as its type; borrowed. 3.12 and later hand it to the callback instead. */
-#if PY_VERSION_HEX < 0x030c0000
-#define pt_raised_type() (pt_thread_state()->curexc_type)
-#endif
+/* The code object of the frame that runs; a new reference, or NULL without an exception. */
+static inline PyObject *pt_current_code(void)
+{
+    PyFrameObject *frame = PyEval_GetFrame();
+    return frame ? (PyObject *)PyFrame_GetCode(frame) : NULL;
+}
 
 #if defined(Py_GIL_DISABLED)
 #define PT_FREE_THREADED 1
