@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """Spool bytes to columns to encoded bytes, without the GIL: reading and nesting, and one encoder per format."""
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.object cimport PyObject
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
@@ -176,7 +176,7 @@ cdef class Source:
     cdef Before *before
 
     def __cinit__(self, Slices slices not None, Names names not None, uint64_t origin, double ns_per_tick, list before,
-                  uint64_t now):
+                  uint64_t now, write not None):
         cdef Names family = names
         cdef size_t i, count = 0
         while family is not None:
@@ -199,6 +199,7 @@ cdef class Source:
         self.window.ns_per_tick = ns_per_tick
         self.window.before = self.before
         self.walk.now = now
+        self.out.write = <PyObject *> write  # whoever made this holds it
         if before is not None:
             self.window.joined = True
             self.window.continued = len(before)
@@ -211,7 +212,7 @@ cdef class Source:
         free(self.out.bytes)
 
     cdef tuple result(self):
-        """Return (the bytes, how far time got in ns, what goes on in the next window)."""
+        """Return (how far time got in ns, what goes on in the next window)."""
         cdef list after = []
         cdef size_t i, row
         cdef Folded folded
@@ -219,22 +220,22 @@ cdef class Source:
             row = self.walk.stack[i].row
             folded = folded_into(&self.window, row)
             after.append((self.window.columns.name[row], self.walk.stack[i].start, folded.count, folded.ticks))
-        return PyBytes_FromStringAndSize(<char *> self.out.bytes, self.out.size), self.walk.now, after
+        return self.walk.now, after
 
 
 def perfetto_slices(Slices slices, Names names, uint64_t origin, double ns_per_tick, uint64_t track, uint32_t sequence,
-                    list before=None, uint64_t now=0):
-    """Encode the slices as packets of one sequence; see the stub."""
-    cdef Source source = Source(slices, names, origin, ns_per_tick, before, now)
+                    write, list before=None, uint64_t now=0):
+    """Write the slices as packets of one sequence; see the stub."""
+    cdef Source source = Source(slices, names, origin, ns_per_tick, before, now, write)
     with nogil:
         perfetto.encode(&source.out, &source.window, &source.walk, track, sequence)
     return source.result()
 
 
-def chrome_slices(Slices slices, Names names, uint64_t origin, double ns_per_tick, bytes lane not None,
+def chrome_slices(Slices slices, Names names, uint64_t origin, double ns_per_tick, bytes lane not None, write,
                   list before=None, uint64_t now=0):
-    """Encode the slices as JSON objects; see the stub."""
-    cdef Source source = Source(slices, names, origin, ns_per_tick, before, now)
+    """Write the slices as JSON objects; see the stub."""
+    cdef Source source = Source(slices, names, origin, ns_per_tick, before, now, write)
     cdef const char *text = lane
     cdef size_t length = len(lane)
     with nogil:

@@ -8,7 +8,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset, strlen
 
-from buffer cimport Buffer, append, append_text, reserve
+from buffer cimport DRAIN_BYTES, Buffer, append, append_text, drain, reserve
 from columns cimport CALLABLE, CODE, CUT_END, CUT_START, DIED, HEALED, RESUMED, THROWN, YIELDED, Columns, Name
 from walk cimport (Folded, MAX_DEPTH, Walk, Window, cut, enter, find, folded_into, is_over, is_plain, leave, left_open,
                    nanoseconds)
@@ -312,6 +312,8 @@ cdef inline int encode_rows(Sequence *s, Walk *walk) except -1 nogil:
     for row in range(c.count):
         if c.depth[row] >= MAX_DEPTH:
             continue
+        if s.out.size >= DRAIN_BYTES:
+            drain(s.out)
         while is_over(walk, s.window, c.depth[row]):
             end_slice(s, walk)
         name = c.name[row]
@@ -327,7 +329,7 @@ cdef inline int encode_rows(Sequence *s, Walk *walk) except -1 nogil:
 
 
 cdef inline int encode(Buffer *out, const Window *window, Walk *walk, uint64_t track, uint32_t id) except -1 nogil:
-    """Append the track's slices as the packets of sequence `id`, to the track with the uuid `track`.
+    """Write the track's slices as the packets of sequence `id`, to the track with the uuid `track`.
 
     What goes on in the next window stays open in `walk`.
     """
@@ -356,6 +358,7 @@ cdef inline int encode(Buffer *out, const Window *window, Walk *walk, uint64_t t
                 raise MemoryError
         begin_sequence(&s, track, walk.now)
         encode_rows(&s, walk)
+        drain(out)
     finally:
         free(s.name_iids)
         free(s.string_iids)

@@ -1,5 +1,7 @@
 """Spool bytes to columns to encoded bytes; built from ext/codec.pyx."""
 
+from collections.abc import Callable
+
 class Names:
     def __init__(self, parent: Names | None = None, first_id: int = 0) -> None: ...
     def add(self, id: int, text: str, kind: int = 16, file: int = 0, line: int = 0, flags: int = 0) -> None: ...
@@ -20,7 +22,6 @@ class Slices:
     ) -> None: ...
     def rows(self) -> list[tuple[int, int, int, int, int, int, int, int]]: ...
 
-
 def perfetto_slices(
     slices: Slices,
     names: Names,
@@ -28,15 +29,18 @@ def perfetto_slices(
     ns_per_tick: float,
     track: int,
     sequence: int,
+    write: Callable[[bytes], object],
     before: list[tuple[int, int, int, int]] | None = None,
     now: int = 0,
-) -> tuple[bytes, int, list[tuple[int, int, int, int]]]:
-    """Return the slices as packets of the sequence, on the track with that uuid, and what comes of the window.
+) -> tuple[int, list[tuple[int, int, int, int]]]:
+    """Write the slices as packets of the sequence, on the track with that uuid; return what comes of the window.
+
+    `write` gets whole packets, some 256 KiB at a time; what it raises ends the work.
 
     With `before` the window is one of many: the slices that are cut at its end are not ended, and the first rows go on
     with `before` (outermost first: name, start in ns, slices folded into it, their ticks), all of which must be
-    `continued`. No slice begins or ends before `now` (ns). The second value is
-    the `now` and the third the `before` for the next window.
+    `continued`. No slice begins or ends before `now` (ns). The result is the `now` and the `before` for the
+    next window.
     """
 
 def chrome_slices(
@@ -45,10 +49,11 @@ def chrome_slices(
     origin: int,
     ns_per_tick: float,
     lane: bytes,
+    write: Callable[[bytes], object],
     before: list[tuple[int, int, int, int]] | None = None,
     now: int = 0,
-) -> tuple[bytes, int, list[tuple[int, int, int, int]]]:
-    """Return the same as JSON objects, each followed by a comma and a line break; `lane` is their pid and tid in JSON."""
+) -> tuple[int, list[tuple[int, int, int, int]]]:
+    """Write the same as JSON objects, each followed by a comma and a line break; `lane` is their pid and tid in JSON."""
 
 def continued(slices: Slices, before: list[tuple[int, int, int, int]]) -> int:
     """Return how many of the slices that were open after the window before, outermost first, go on in this one."""
