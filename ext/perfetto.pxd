@@ -213,15 +213,16 @@ cdef inline void make_end(Sequence *s, uint8_t flags) noexcept nogil:
 
 
 cdef inline int write_plain(Sequence *s, uint64_t now, const Template *template) except -1 nogil:
+    """Write a packet with nothing of its own but the time, which comes last: gzip then finds the longest matches."""
     cdef uint8_t *packet
     cdef uint8_t *to
     reserve(s.out, PACKET_BYTES)
     packet = s.out.bytes + s.out.size
     packet[0] = 1 << 3 | BYTES
-    packet[2] = 8 << 3                               # timestamp
-    to = put_varint(packet + 3, now - s.last)
-    memcpy(to, template.bytes, sizeof(template.bytes))
-    to += template.length
+    memcpy(packet + 2, template.bytes, sizeof(template.bytes))
+    to = packet + 2 + template.length
+    to[0] = 8 << 3                                   # timestamp
+    to = put_varint(to + 1, now - s.last)
     packet[1] = <uint8_t> (to - packet - 2)
     s.out.size = to - s.out.bytes
     s.last = now
