@@ -1,5 +1,6 @@
 """Slices of one track in columns, and the names they refer to: what the nester fills and the encoders read."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, realloc
 
 cdef enum SliceFlag:
     RESUMED = 1      # entered by a resume or a throw, not by a call
@@ -18,10 +19,12 @@ cdef struct Columns:
     uint32_t *name           # id in the process's names
     uint32_t *depth          # nesting level in the track, 0 = outermost
     uint32_t *raised         # id of the exception type's name, 0 = none or not known
-    uint32_t *folded         # slices folded into this one, at any depth
+    uint64_t *folded         # slices folded into this one, at any depth
     uint64_t *folded_ticks   # the summed duration of the outermost of them
     uint8_t *flags           # SliceFlag
     # Rows are in order of start; a row's parent is the nearest earlier row with depth one less.
+    uint64_t outer_folded        # slices folded that had no parent, with all below them
+    uint64_t outer_folded_ticks
 
 cdef enum NameKind:
     STRING = 16              # the values are spool.h's pt_kind
@@ -35,3 +38,71 @@ cdef struct Name:
     uint32_t file            # CODE: id of a STRING
     uint32_t line            # CODE
     uint32_t flags           # CODE: co_flags; CALLABLE: PT_BLOCKING
+
+cdef enum:
+    FIRST_BLOCK = 8          # the first block of names has two to the power of this, each further one twice as many
+    BLOCKS = 26
+
+cdef struct NameTable:
+    Name *blocks[BLOCKS]     # an entry never moves: one thread may look names up while another defines more
+    uint32_t first_id
+    const NameTable *parent  # has the ids below `first_id`
+
+
+cdef inline Name *name_slot(const NameTable *table, uint32_t id, int *block, size_t *size) noexcept nogil:
+    """Return the place of an id that is not below `first_id`, NULL when its block (of so many names) is missing."""
+    cdef uint64_t place = <uint64_t> id - table.first_id + (1 << FIRST_BLOCK)
+    block[0] = 0
+    while place >> (FIRST_BLOCK + 1 + block[0]):
+        block[0] += 1
+    size[0] = <size_t> 1 << (FIRST_BLOCK + block[0])
+    return table.blocks[block[0]] + (place - size[0]) if table.blocks[block[0]] != NULL else NULL
+
+
+cdef inline const Name *find_name(const NameTable *table, uint32_t id) noexcept nogil:
+    """Return what `id` stands for, NULL when nobody said. The pointer is valid as long as the table."""
+    cdef const Name *slot
+    cdef int block
+    cdef size_t size
+    while id < table.first_id:
+        if table.parent == NULL:
+            return NULL
+        table = table.parent
+    slot = name_slot(table, id, &block, &size)
+    return slot if slot != NULL and slot.text != NULL else NULL
+
+
+cdef inline void *grown(void *memory, size_t size) except NULL nogil:
+    cdef void *result = realloc(memory, size)
+    if result == NULL:
+        with gil:
+            raise MemoryError
+    return result
+
+
+cdef inline int reserve(Columns *c, size_t capacity) except -1 nogil:
+    """Make room for `capacity` rows in all."""
+    if capacity <= c.capacity:
+        return 0
+    capacity = max(capacity, c.capacity * 2, <size_t> 64)
+    c.start = <uint64_t *> grown(c.start, capacity * sizeof(uint64_t))
+    c.end = <uint64_t *> grown(c.end, capacity * sizeof(uint64_t))
+    c.name = <uint32_t *> grown(c.name, capacity * sizeof(uint32_t))
+    c.depth = <uint32_t *> grown(c.depth, capacity * sizeof(uint32_t))
+    c.raised = <uint32_t *> grown(c.raised, capacity * sizeof(uint32_t))
+    c.folded = <uint64_t *> grown(c.folded, capacity * sizeof(uint64_t))
+    c.folded_ticks = <uint64_t *> grown(c.folded_ticks, capacity * sizeof(uint64_t))
+    c.flags = <uint8_t *> grown(c.flags, capacity * sizeof(uint8_t))
+    c.capacity = capacity
+    return 0
+
+
+cdef inline void free_columns(Columns *c) noexcept nogil:
+    free(c.start)
+    free(c.end)
+    free(c.name)
+    free(c.depth)
+    free(c.raised)
+    free(c.folded)
+    free(c.folded_ticks)
+    free(c.flags)

@@ -135,7 +135,7 @@ typedef struct {
     /* set by the reader */
     uint64_t heartbeat_ns; /* atomic, CLOCK_MONOTONIC: the collector is alive */
     uint32_t stop;         /* atomic: the run is over, record no more */
-    uint32_t reserved;
+    uint32_t free_threaded; /* set by the writer: no GIL, so no GIL lane */
     char parent[256]; /* file name of the spool of the process that forked this one, or "" */
 } pt_header;
 

@@ -8,16 +8,10 @@ of 0 ns. Slices too deep for a viewer are folded into the deepest one drawn.
 """
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from columns cimport CUT_END, CUT_START, Columns, Name
+from columns cimport CUT_END, CUT_START, Columns, Name, NameTable, find_name
 
 cdef enum:
     MAX_DEPTH = 512  # trace_processor takes no deeper slice: it drops it, or puts it at the top
-
-cdef struct NameTable:
-    const Name *table
-    uint32_t size
-    uint32_t first_id        # ids below are looked up in the parent
-    const NameTable *parent
 
 cdef struct Before:          # a slice that went on from the window before
     uint64_t start           # ns
@@ -51,10 +45,8 @@ cdef struct Walk:
 
 cdef inline const Name *find(const Window *window, uint32_t id) noexcept nogil:
     """Return what `id` stands for, `window.unknown` when nobody said."""
-    cdef const NameTable *names = window.names
-    while id < names.first_id and names.parent != NULL:
-        names = names.parent
-    return &names.table[id] if id < names.size and names.table[id].text != NULL else &window.unknown
+    cdef const Name *name = find_name(window.names, id)
+    return name if name != NULL else &window.unknown
 
 
 cdef inline uint64_t nanoseconds(const Window *window, uint64_t tick) noexcept nogil:

@@ -7,8 +7,8 @@ def start(
     *,
     clock: int,
     c_calls: str = "auto",
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
+    included: Sequence[str] = (),
+    excluded: Sequence[str] = (),
     machinery: Sequence[str] = (),
 ) -> None:
     """Record into a new spool in the family `directory`.

@@ -8,6 +8,10 @@ The settings are lines, not JSON, because a traced child reads them in its first
 nothing for it. Keys may repeat; order is kept.
 """
 
+import sys
+
+VERSION = 1  # of the records and of the settings
+DIRECTORY = ".spool"
 SETTINGS = "settings"
 STATUS = "status"
 SUFFIX = ".spool"
@@ -33,15 +37,36 @@ def read_settings(path: str) -> dict[str, list[str]]:
     return settings
 
 
+def command(spool_dir: str) -> list[str]:
+    """Return the words of the command that runs the collector of `spool_dir`.
+
+    Its standard library comes first on its path, then only where this package and its one dependency live: the
+    tests' own modules must not get in its way. Raises ImportError without orjson.
+    """
+    from importlib.util import find_spec
+    from os.path import abspath, dirname
+
+    paths = [dirname(dirname(abspath(__file__)))]
+    spec = find_spec("orjson")
+    if spec is None or spec.origin is None:
+        raise ImportError("orjson is not installed")
+    paths.append(dirname(dirname(abspath(spec.origin))))
+    start = "import sys; sys.path += sys.argv[2:]; from pytest_timeline.collect.follow import main; main(sys.argv[1])"
+    return [sys.executable, "-I", "-S", "-c", start, abspath(spool_dir), *paths]
+
+
 class StatusPage:
     """The collector's progress, in a mapped page that both sides hold.
 
     Attributes in the page, each a native unsigned 64-bit integer: `state` (see the constants), `done` and `total`
-    timelines, `heartbeat` (monotonic ns), `pid` of the collector.
+    timelines, `heartbeat` (monotonic ns), `pid` of the collector; `finish`, which the plugin sets to 1 when the run
+    is over, lest the mark that says so found no room. `reason` says why the collector FAILED; it is in the page
+    because a full disk may be the reason.
     """
 
     STARTING, FOLLOWING, FINISHING, DONE, FAILED = range(5)
-    FIELDS = ("state", "done", "total", "heartbeat", "pid")
+    FIELDS = ("state", "done", "total", "heartbeat", "pid", "finish")
+    _REASON = slice(256, 2048)
 
     def __init__(self, path: str, *, create: bool = False) -> None:
         """Map the page of the file `path`. Raises OSError."""
@@ -60,6 +85,15 @@ class StatusPage:
 
     def __setitem__(self, field: str, value: int) -> None:
         self._fields[self.FIELDS.index(field)] = value
+
+    @property
+    def reason(self) -> str:
+        return self._map[self._REASON].rstrip(b"\0").decode("utf-8", "replace")
+
+    @reason.setter
+    def reason(self, text: str) -> None:
+        size = self._REASON.stop - self._REASON.start
+        self._map[self._REASON] = text.encode("utf-8", "replace")[:size].ljust(size, b"\0")
 
     def close(self) -> None:
         self._fields.release()

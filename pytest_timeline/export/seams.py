@@ -46,7 +46,7 @@ class Seams:
         self._left: dict[TrackKey, Ended] = {}
 
     def arrive(self, process: Process, track: Track) -> tuple[Open, int, Ended]:
-        """Return what goes on from the track's window before, the earliest time of the next, and what does not go on."""
+        """Return what goes on from the window before, the earliest time of this one, and what does not go on."""
         key = key_of(process, track)
         left = self._left.pop(key, Ended(key, track.names, [], 0))
         count = continued(track.slices, left.slices)

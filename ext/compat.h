@@ -1,0 +1,82 @@
+/* What differs between compilers and between CPython 3.11 and 3.15: every test of either is here. */
+#ifndef PT_COMPAT_H
+#define PT_COMPAT_H
+
+#include <Python.h>
+#include <stdint.h>
+
+/* ---- compilers ---- */
+
+#if defined(_MSC_VER)
+#define PT_LIKELY(x) (x)
+#define PT_UNLIKELY(x) (x)
+#define PT_COLD __declspec(noinline)
+#define PT_THREAD_LOCAL __declspec(thread)
+/* /volatile:ms, the default on x64: volatile loads acquire and volatile stores release. */
+#define pt_load64(p) (*(volatile const uint64_t *)(p))
+#define pt_load32(p) (*(volatile const uint32_t *)(p))
+#define pt_store64(p, v) (*(volatile uint64_t *)(p) = (v))
+#define pt_store32(p, v) (*(volatile uint32_t *)(p) = (v))
+#define pt_swap32(p, v) ((uint32_t)_InterlockedExchange((volatile long *)(p), (long)(v)))
+#else
+#define PT_LIKELY(x) __builtin_expect(!!(x), 1)
+#define PT_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define PT_COLD __attribute__((noinline, cold, unused))
+#if defined(__GLIBC__)
+/* A load from a fixed offset; musl has no room for it in a module loaded late. */
+#define PT_THREAD_LOCAL __thread __attribute__((tls_model("initial-exec")))
+#else
+#define PT_THREAD_LOCAL __thread
+#endif
+#define pt_load64(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define pt_load32(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define pt_store64(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define pt_store32(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define pt_swap32(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
+#endif
+
+/* ---- CPython ---- */
+
+#define PT_HAS_MONITORING (PY_VERSION_HEX >= 0x030c0000)
+
+#if PY_VERSION_HEX >= 0x030d0000
+#define pt_thread_state() PyThreadState_GetUnchecked()
+#else
+#define pt_thread_state() _PyThreadState_UncheckedGet()
+#endif
+
+#if PT_HAS_MONITORING
+#define pt_request_extra(free_function) PyUnstable_Eval_RequestCodeExtraIndex(free_function)
+#define pt_get_extra(code, index, extra) PyUnstable_Code_GetExtra((PyObject *)(code), (index), (extra))
+#define pt_set_extra(code, index, extra) PyUnstable_Code_SetExtra((PyObject *)(code), (index), (extra))
+/* The depth at which the current frame runs: the same at its entry and its exit, whatever the limit is set to. */
+static inline uint32_t pt_depth(void)
+{
+    PyThreadState *state = pt_thread_state();
+    return (uint32_t)(state->py_recursion_limit - state->py_recursion_remaining);
+}
+#else
+#define pt_request_extra(free_function) _PyEval_RequestCodeExtraIndex(free_function)
+#define pt_get_extra(code, index, extra) _PyCode_GetExtra((PyObject *)(code), (index), (extra))
+#define pt_set_extra(code, index, extra) _PyCode_SetExtra((PyObject *)(code), (index), (extra))
+static inline uint32_t pt_depth(void)
+{
+    PyThreadState *state = pt_thread_state();
+    return (uint32_t)(state->recursion_limit - state->recursion_remaining);
+}
+#endif
+
+/* The code object of the frame that runs; a new reference, or NULL without an exception. */
+static inline PyObject *pt_current_code(void)
+{
+    PyFrameObject *frame = PyEval_GetFrame();
+    return frame ? (PyObject *)PyFrame_GetCode(frame) : NULL;
+}
+
+#if defined(Py_GIL_DISABLED)
+#define PT_FREE_THREADED 1
+#else
+#define PT_FREE_THREADED 0
+#endif
+
+#endif

@@ -1,0 +1,232 @@
+"""Entries and exits of one track become nested slices in columns; short ones fold into their parents.
+
+A slice is folded when its duration is below the track's threshold. A parent lasts at least as long as its
+children, so whole subtrees fold, and the outcome depends on the threshold alone, not on when it was raised.
+Slices with a mark of KEPT never fold: their true duration is not known. What encloses one bears such a mark too.
+"""
+from libc.stdint cimport SIZE_MAX, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free
+from libc.string cimport memset
+
+from columns cimport CUT_END, CUT_START, DIED, HEALED, RESUMED, Columns, free_columns, grown, reserve
+
+cdef enum:
+    KEPT = CUT_START | CUT_END | DIED
+    BUCKETS = 256
+
+cdef struct Open:
+    size_t row
+    uint32_t key             # 2 * depth of a frame, 2 * depth + 1 of its C call
+    uint32_t id
+
+cdef struct Nest:
+    Columns columns          # of the window that is going on
+    Open *stack              # what is open, outermost first
+    size_t open
+    size_t room
+    uint64_t last            # no record counts as earlier than this
+    uint64_t threshold       # ticks
+    size_t budget            # rows, 0 = no limit
+    size_t limit             # rows at which to look at the budget
+    uint64_t ignored         # exits that matched nothing
+
+
+cdef inline void start_window(Nest *n, uint64_t min_ticks, size_t budget) noexcept nogil:
+    memset(&n.columns, 0, sizeof(Columns))
+    n.threshold = min_ticks
+    n.budget = budget
+    n.limit = budget if budget else SIZE_MAX
+
+
+cdef inline uint64_t clamped(Nest *n, uint64_t tick) noexcept nogil:
+    """Time does not run backwards: between two threads the counter may differ by 20 ns."""
+    if tick > n.last:
+        n.last = tick
+    return n.last
+
+
+cdef inline int push(Nest *n, uint32_t key, uint32_t id, uint64_t tick, uint8_t flags) except -1 nogil:
+    """Open a slice."""
+    cdef Columns *c = &n.columns
+    cdef size_t row
+    if c.count >= n.limit:
+        fit(n)
+    if c.count == c.capacity:
+        reserve(c, c.count + 1)
+    if n.open == n.room:
+        n.stack = <Open *> grown(n.stack, max(n.room * 2, <size_t> 64) * sizeof(Open))
+        n.room = max(n.room * 2, <size_t> 64)
+    row = c.count
+    c.start[row] = tick
+    c.end[row] = tick
+    c.name[row] = id
+    c.depth[row] = <uint32_t> n.open
+    c.raised[row] = 0
+    c.folded[row] = 0
+    c.folded_ticks[row] = 0
+    c.flags[row] = flags
+    n.stack[n.open] = Open(row, key, id)
+    n.open += 1
+    c.count = row + 1
+    return 0
+
+
+cdef inline void pop(Nest *n, uint64_t tick, uint8_t flags, uint32_t raised) noexcept nogil:
+    """Close the innermost slice."""
+    cdef Columns *c = &n.columns
+    cdef size_t row, parent
+    cdef uint64_t duration
+    n.open -= 1
+    row = n.stack[n.open].row
+    duration = tick - c.start[row]
+    c.end[row] = tick
+    c.raised[row] = raised
+    c.flags[row] |= flags
+    if duration < n.threshold and not c.flags[row] & KEPT:
+        # It is the last row: all below it were as short, and are folded.
+        c.count = row
+        if n.open:
+            parent = n.stack[n.open - 1].row
+            c.folded[parent] += 1 + c.folded[row]
+            c.folded_ticks[parent] += duration
+        else:
+            c.outer_folded += 1 + c.folded[row]
+            c.outer_folded_ticks += duration
+
+
+cdef inline int enter(Nest *n, uint32_t key, uint32_t id, uint64_t tick, uint8_t flags) except -1 nogil:
+    while n.open and n.stack[n.open - 1].key >= key:
+        pop(n, tick, HEALED, 0)
+    return push(n, key, id, tick, flags)
+
+
+cdef inline void leave(Nest *n, uint32_t key, uint32_t id, uint64_t tick, uint8_t flags,
+                       uint32_t raised) noexcept nogil:
+    while n.open and n.stack[n.open - 1].key > key:
+        pop(n, tick, HEALED, 0)
+    if n.open and n.stack[n.open - 1].key == key and n.stack[n.open - 1].id == id:
+        pop(n, tick, flags, raised)
+    else:
+        n.ignored += 1
+
+
+cdef inline int cut(Nest *n, uint64_t tick, uint64_t min_ticks, size_t budget, Columns *finished) except -1 nogil:
+    """Move the window's rows to `finished`; what is open goes on in the next window."""
+    cdef size_t i, open = n.open
+    cdef Open *slice
+    cdef Columns *c = finished
+    if n.budget and n.columns.count > n.budget:
+        fit(n)
+    tick = clamped(n, tick)
+    c[0] = n.columns
+    start_window(n, min_ticks, budget)
+    if open:
+        reserve(&n.columns, open)
+    for i in range(open):
+        slice = &n.stack[i]
+        c.end[slice.row] = tick
+        c.flags[slice.row] |= CUT_END
+        n.open = i
+        push(n, slice.key, slice.id, tick, CUT_START | c.flags[slice.row] & RESUMED)
+    return 0
+
+
+cdef inline void die(Nest *n, uint64_t tick) noexcept nogil:
+    """The process is gone: end what is open."""
+    tick = clamped(n, tick)
+    while n.open:
+        pop(n, tick, DIED, 0)
+
+
+cdef inline void release(Nest *n) noexcept nogil:
+    free_columns(&n.columns)
+    free(n.stack)
+
+
+# The budget: raise the threshold until half of it is left free. Durations fall into buckets, four to an octave.
+
+cdef inline int bucket(uint64_t duration) noexcept nogil:
+    cdef int octave = 0
+    cdef uint64_t rest = duration
+    if duration < 4:
+        return <int> duration
+    while rest > 1:
+        rest >>= 1
+        octave += 1
+    return (octave - 1) * 4 + <int> (duration >> (octave - 2) & 3)
+
+
+cdef inline uint64_t bucket_start(int b) noexcept nogil:
+    return <uint64_t> b if b < 4 else <uint64_t> (4 + b % 4) << (b // 4 - 1)
+
+
+cdef inline int fit(Nest *n) except -1 nogil:
+    cdef Columns *c = &n.columns
+    cdef size_t counts[BUCKETS]
+    cdef size_t i, room, open = 0, left = 0, budget = n.budget
+    cdef int b
+    memset(counts, 0, sizeof(counts))
+    for i in range(c.count):
+        if open < n.open and n.stack[open].row == i:
+            open += 1
+            left += 1
+        elif c.flags[i] & KEPT:
+            left += 1
+        else:
+            counts[bucket(c.end[i] - c.start[i])] += 1
+    b = BUCKETS - 1
+    room = max(budget // 2 - min(left, budget // 2), budget // 4)
+    while b > 0 and counts[b] <= room:
+        room -= counts[b]
+        b -= 1
+    n.threshold = max(n.threshold, bucket_start(b + 1))
+    fold(n)
+    n.limit = max(budget, 2 * c.count)  # what is open or kept may be too much by itself
+    return 0
+
+
+cdef inline int fold(Nest *n) except -1 nogil:
+    """Fold every closed slice below the threshold, in one pass."""
+    cdef Columns *c = &n.columns
+    cdef size_t *path = NULL      # by depth: the newest row that stays
+    cdef size_t paths = 0, open = 0, i, row = 0
+    cdef uint64_t duration
+    cdef uint64_t *folded = NULL  # of what the folded subtree that row i may be in went into
+    cdef uint32_t depth, top = 0  # that subtree's root
+    cdef bint is_open
+    for i in range(c.count):
+        depth = c.depth[i]
+        is_open = open < n.open and n.stack[open].row == i
+        duration = c.end[i] - c.start[i]
+        if folded != NULL and depth > top:
+            folded[0] += 1 + c.folded[i]
+        elif not is_open and duration < n.threshold and not c.flags[i] & KEPT:
+            top = depth
+            if depth:
+                folded = &c.folded[path[depth - 1]]
+                c.folded_ticks[path[depth - 1]] += duration
+            else:
+                folded = &c.outer_folded
+                c.outer_folded_ticks += duration
+            folded[0] += 1 + c.folded[i]
+        else:
+            folded = NULL
+            if depth >= paths:
+                paths = max(paths * 2, <size_t> 64)
+                path = <size_t *> grown(path, paths * sizeof(size_t))
+            path[depth] = row
+            if is_open:
+                n.stack[open].row = row
+                open += 1
+            c.start[row] = c.start[i]
+            c.end[row] = c.end[i]
+            c.name[row] = c.name[i]
+            c.depth[row] = depth
+            c.raised[row] = c.raised[i]
+            c.folded[row] = c.folded[i]
+            c.folded_ticks[row] = c.folded_ticks[i]
+            c.flags[row] = c.flags[i]
+            row += 1
+    free(path)
+    c.count = row
+    return 0

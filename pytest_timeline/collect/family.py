@@ -1,0 +1,227 @@
+"""One pytest process and all that came of it: their spools, cut into windows by the tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_timeline import spooldir
+from pytest_timeline._codec import Names, Spool, monotonic_ns
+from pytest_timeline.collect.alive import Watch
+from pytest_timeline.collect.label import label
+from pytest_timeline.collect.story import CRASHED, Story, Told
+from pytest_timeline.timeline.model import Process, Timeline, Track
+
+NAMES_KEPT = 64  # of processes that are gone: a child that they forked may yet turn up
+
+
+@dataclass(slots=True)
+class Member:
+    """A process of the family."""
+
+    spool: Spool
+    watch: Watch
+    gone: bool = False  # seen before the newest drain, so that nothing can follow
+    replaced: bool = False  # by the next program in the same process
+    closed: bool = False  # gone, and read to its end
+
+
+@dataclass(slots=True)
+class Window:
+    timeline: Timeline
+    test: dict[str, Any] | None  # what TEST_BEGIN said; None between tests
+    result: dict[str, Any]  # what TEST_END said
+    dropped: int
+
+
+class Family:
+    """Follows the spools of one directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.name = directory.name
+        self.story = Story()
+        self.members: list[Member] = []  # the pytest process first
+        self.dropped = 0
+        self.damaged: list[str] = []  # names of files that are no spools
+        self.min_ticks = 0
+        self.max_slices = 0
+        self.over = False
+        self.end = 0  # tick; when it is over
+        self._window = 0
+        self._files: set[str] = set()
+        self._names: dict[str, Names] = {}
+        self._dropped_before = 0
+        self._dropped_by_the_gone = 0
+
+    @property
+    def root(self) -> Spool | None:
+        """The pytest process's spool."""
+        return self.members[0].spool if self.members else None
+
+    @property
+    def root_is_gone(self) -> bool:
+        return bool(self.members) and self.members[0].gone
+
+    def limit(self, min_ticks: int, max_slices: int) -> None:
+        """Fold slices shorter than `min_ticks`, and what exceeds `max_slices` in a track; from the next window on."""
+        self.min_ticks, self.max_slices = min_ticks, max_slices
+        for member in self.members:
+            member.spool.min_ticks, member.spool.max_slices = min_ticks, max_slices
+
+    def look(self) -> None:
+        """See who is gone. What is read up to a later moment is then all there is of them."""
+        for member in self.members:
+            member.gone = member.gone or member.replaced or member.watch.gone()
+
+    def scan(self) -> None:
+        """Find the spools of new processes."""
+        try:
+            found = [name for name in os.listdir(self.directory) if name not in self._files]
+        except OSError:  # a test removed it: the mapped ones live on
+            return
+        for name in sorted(found, key=_start_tick):
+            if name.endswith(spooldir.SUFFIX):
+                self._join(name)
+
+    def _join(self, name: str) -> None:
+        path = self.directory / name
+        try:
+            spool = Spool(str(path), window=self._window, min_ticks=self.min_ticks, max_slices=self.max_slices)
+        except BlockingIOError:
+            return
+        except (OSError, ValueError):
+            self._files.add(name)
+            self.damaged.append(name)
+            return
+        self._files.add(name)
+        if spool.parent in self._names:
+            spool.adopt(self._names[spool.parent])
+        self._names[name] = spool.names
+        for member in self.members:
+            member.replaced = member.replaced or member.spool.pid == spool.pid
+        if not self.members:
+            self._window = spool.start_tick
+        self.members.append(Member(spool, Watch(spool.pid)))
+
+    def beat(self) -> None:
+        now = monotonic_ns()
+        for member in self.members:
+            member.spool.beat(now)
+
+    def advance(self, until: int) -> Iterator[Window]:
+        """Read all spools up to the tick `until`, and yield the windows that end by then."""
+        root = self.root
+        if root is None:
+            return
+        while (mark := root.drain(until)) is not None:
+            _, tick, code, payload = mark
+            told = self.story.hear(code, tick, payload)
+            if told is not None:
+                yield self._cut(tick, told)
+        for member in self.members[1:]:
+            _drain(member.spool, until)
+        for member in self.members:
+            if member.gone:
+                member.spool.die()
+        self._let_go(self.members[1:])
+
+    def finish(self, until: int) -> Iterator[Window]:
+        """The run is over: read what there is, and end the last window."""
+        yield from self.advance(until)
+        self.over = True
+        for member in self.members:
+            member.spool.stop()
+        if self.members:
+            end = self.end = max(self._window, *(min(member.spool.last, until) for member in self.members))
+            yield self._cut(end, self.story.close(end))
+
+    def close(self) -> None:
+        for member in self.members:
+            member.watch.close()
+            member.spool.close()
+
+    def _cut(self, tick: int, told: Told) -> Window:
+        processes = []
+        for member in self.members:
+            spool = member.spool
+            _drain(spool, tick)
+            tracks, lane = spool.cut(tick)
+            if not tracks:
+                continue
+            process = Process(spool.pid, spool.parent_pid, self._name(spool), spool.start_tick)
+            for serial, native_id, name, slices in tracks:
+                process.tracks.append(Track("thread", name, native_id, serial, slices, spool.names))
+            if lane is not None:
+                process.tracks.append(Track("gil", "GIL", 0, 0, *lane))
+            processes.append(process)
+        self.dropped = self._dropped_by_the_gone + sum(member.spool.dropped for member in self.members)
+        dropped, self._dropped_before = self.dropped - self._dropped_before, self.dropped
+        test = told.test
+        result = told.result if told.result is not None else {"outcome": CRASHED}
+        timeline = Timeline(
+            str(test["nodeid"]) if test else "", self._window, tick, processes, told.spans, told.instants
+        )
+        if test:
+            timeline.args = {"outcome": result.get("outcome"), "worker": self.worker, "rerun": test.get("rerun", 0)}
+            timeline.args["folded"] = sum(
+                track.slices.folded for process in processes for track in process.tracks if track.kind == "thread"
+            )
+            timeline.args["dropped"] = dropped
+            if "exception" in result:
+                timeline.args["exception"] = result["exception"]
+        self._window = tick
+        self._forget_the_gone()
+        return Window(timeline, test, result, dropped)
+
+    @property
+    def worker(self) -> str | None:
+        """The pytest-xdist worker that this family is of."""
+        return None if self.name == "main" else self.name
+
+    def _name(self, spool: Spool) -> str:
+        if spool is self.root:
+            what = f"pytest {self.worker}" if self.worker else "pytest"
+        elif spool.parent:
+            what = f"{label(spool.command)} (forked)" if spool.command else "forked"
+        else:
+            what = label(spool.command)
+        return f"{what} ({spool.pid})"
+
+    def _let_go(self, members: list[Member]) -> None:
+        """Delete the files of processes that are gone and read to their end: a run may start very many."""
+        for member in members:
+            if member.gone and not member.closed:
+                member.closed = True
+                member.watch.close()
+                member.spool.close()
+                try:
+                    os.unlink(member.spool.path)
+                except OSError:
+                    pass
+
+    def _forget_the_gone(self) -> None:
+        gone = [member for member in self.members[1:] if member.closed]
+        if not gone:
+            return
+        self._dropped_by_the_gone += sum(member.spool.dropped for member in gone)
+        self.members = [member for member in self.members if member not in gone]
+        living = {os.path.basename(member.spool.path) for member in self.members}
+        departed = [name for name in self._names if name not in living]
+        for name in departed[:-NAMES_KEPT]:
+            del self._names[name]
+
+
+def _drain(spool: Spool, until: int) -> None:
+    while spool.drain(until) is not None:
+        pass
+
+
+def _start_tick(name: str) -> int:
+    try:
+        return int(name.removesuffix(spooldir.SUFFIX).rpartition("-")[2], 16)
+    except ValueError:
+        return 0

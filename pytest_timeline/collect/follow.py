@@ -1,0 +1,197 @@
+"""The collector's loop: follow the spools while the tests run, then finish what is there.
+
+`main(spool_dir)` is the whole collector process, as `spooldir.command` starts it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pytest_timeline import export, outputs, spooldir
+from pytest_timeline._codec import now
+from pytest_timeline.collect.alive import Watch
+from pytest_timeline.collect.family import Family
+from pytest_timeline.collect.manifest import Manifest
+from pytest_timeline.collect.rate import Rate
+from pytest_timeline.collect.writing import Writing
+from pytest_timeline.spooldir import StatusPage
+
+BUSY, IDLE = 0.005, 0.02  # seconds between two rounds
+BACKLOG = 256 << 20  # bytes; for each that waits to be written, new windows get half the slices
+FEWEST_SLICES = 1000
+ERROR = "error"
+
+
+class Follower:
+    """Collects one run's spools.
+
+    Raises OSError when the spool directory cannot be read, ValueError when its settings are no good.
+    """
+
+    def __init__(self, spool_dir: str | os.PathLike[str]) -> None:
+        self.spool_dir = Path(spool_dir)
+        settings = spooldir.read_settings(str(self.spool_dir / spooldir.SETTINGS))
+
+        def one(key: str, default: str) -> str:
+            return settings.get(key, [default])[-1]
+
+        self.directory = Path(one("directory", str(self.spool_dir.parent)))
+        self.mode = one("mode", "per-test")
+        self.clock = int(one("clock", "1"))
+        self.min_duration_ns = int(one("min_duration_ns", "0"))
+        self.max_slices = int(one("max_slices", "0"))
+        self.watch = Watch(int(one("pid", "0")))
+        self.exporters = {name: export.make(name) for name in settings.get("format", [])}
+        status = self.spool_dir / spooldir.STATUS
+        self.status = StatusPage(str(status), create=not status.exists())
+        self.families: dict[str, Family] = {}
+        self.manifest = Manifest()
+        self.rate: Rate | None = None
+        self.writing: Writing | None = None
+        self.end = 0  # tick
+        self._pause = BUSY
+
+    def run(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Follow until the run is over, write everything, and remove the spool directory.
+
+        `progress` is told, again and again, how many timelines of how many are written once the run is over.
+        """
+        self.status["pid"] = os.getpid()
+        self._beat()
+        outputs.remove_previous(self.directory)
+        self.status["state"] = StatusPage.FOLLOWING
+        while not self._round():
+            time.sleep(self._pause)
+        self.status["state"] = StatusPage.FINISHING
+        if self.writing is not None:
+            self.writing.end()
+            while not self.writing.wait(IDLE):
+                self._beat()
+                if progress is not None:
+                    progress(self.writing.done, self.writing.total)
+        self.manifest.write(self.directory, list(self.families.values()), self.rate, self.end)
+        for family in self.families.values():
+            family.close()
+        shutil.rmtree(self.spool_dir, ignore_errors=True)
+        self.status["state"] = StatusPage.DONE
+
+    def fail(self, reason: str) -> None:
+        """Say in the status page and the file `error` that there will be no more."""
+        for family in self.families.values():
+            for member in family.members:
+                member.spool.stop()
+        self.status.reason = reason
+        self.status["state"] = StatusPage.FAILED
+        try:
+            (self.spool_dir / ERROR).write_text(reason + "\n", encoding="utf-8")
+        except OSError:
+            pass
+
+    def _round(self) -> bool:
+        """Read everything up to now; return whether the run is over."""
+        self._beat()
+        over = self.watch.gone() or self.status["finish"] == 1
+        for family in self.families.values():
+            family.look()
+        main = self.families.get("main")
+        over = over or main is not None and main.root_is_gone
+        until = now(self.clock)  # before the scan: a spool with older records is there already
+        self._scan()
+        before = self._records()
+        for family in self.families.values():
+            self._submit(family, until)
+        main = self.families.get("main")
+        self._pause = BUSY if self._records() != before else min(self._pause * 1.5, IDLE)
+        if over or main is not None and main.story.end is not None:
+            self._finish()
+            return True
+        return False
+
+    def _finish(self) -> None:
+        """Read what is left; the processes that live on record no more."""
+        for family in self.families.values():
+            family.look()
+        self.end = now(self.clock)
+        self._scan()
+        for family in self.families.values():
+            self._submit(family, self.end, last=True)
+        self.end = max((family.end for family in self.families.values()), default=self.end)
+
+    def _submit(self, family: Family, until: int, *, last: bool = False) -> None:
+        if family.over:
+            return
+        last = last or family.root_is_gone
+        for window in family.finish(until) if last else family.advance(until):
+            if self.writing is not None:
+                self.writing.submit(window)
+                self._limit()
+
+    def _scan(self) -> None:
+        try:
+            names = sorted(entry.name for entry in os.scandir(self.spool_dir) if entry.is_dir())
+        except OSError:  # a test removed it
+            names = []
+        for name in names:
+            if name not in self.families:
+                self.families[name] = Family(self.spool_dir / name)
+                self._limit()
+        for family in self.families.values():
+            family.scan()
+        roots = [family.root for family in self.families.values() if family.root is not None]
+        if self.rate is None and roots:
+            self._start(Rate(min(roots, key=lambda root: root.start_tick)))
+
+    def _start(self, rate: Rate) -> None:
+        self.rate = rate
+        self.writing = Writing(self.directory, self.exporters, self.mode, self.manifest, rate)
+        self._limit()
+
+    def _limit(self) -> None:
+        """Tell the families how much to keep of a window: less while much of it waits to be written."""
+        if self.rate is None or self.writing is None:
+            return
+        most = self.max_slices
+        if most:
+            most = max(most >> (self.writing.backlog // BACKLOG), min(most, FEWEST_SLICES))
+        min_ticks = round(self.min_duration_ns / self.rate.rough()) if self.min_duration_ns else 0
+        for family in self.families.values():
+            family.limit(min_ticks, most)
+
+    def _records(self) -> int:
+        return sum(member.spool.records for family in self.families.values() for member in family.members)
+
+    def _beat(self) -> None:
+        self.status["heartbeat"] = time.monotonic_ns()
+        if self.writing is not None:
+            self.status["done"], self.status["total"] = self.writing.done, self.writing.total
+        for family in self.families.values():
+            family.beat()
+
+
+def main(spool_dir: str) -> None:
+    """Collect `spool_dir`; exit with status 1 on a failure, which the status page and the file `error` tell."""
+    follower = None
+    try:
+        follower = Follower(spool_dir)
+        follower.run()
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".replace("\n", " ")
+        if follower is not None:
+            follower.fail(reason)
+        else:
+            _fail_early(spool_dir, reason)
+        sys.exit(1)
+
+
+def _fail_early(spool_dir: str, reason: str) -> None:
+    try:
+        status = StatusPage(os.path.join(spool_dir, spooldir.STATUS))
+        status.reason = reason
+        status["state"] = StatusPage.FAILED
+    except OSError:
+        pass

@@ -1,0 +1,26 @@
+"""What to call a process, for people."""
+
+from __future__ import annotations
+
+import os
+
+PREFIX = ("python", "pypy")
+WITH_VALUE = ("-W", "-X", "--check-hash-based-pycs")
+MAX_LENGTH = 60
+
+
+def label(command: bytes) -> str:
+    """Return the short name of a command line, whose words are separated by NUL."""
+    words = [word.decode("utf-8", "replace") for word in command.rstrip(b"\0").split(b"\0")]
+    program = os.path.basename(words[0].replace("\\", "/")) or "python"
+    rest = words[1:]
+    if program.lower().startswith(PREFIX):
+        while rest and rest[0].startswith("-") and rest[0] not in ("-m", "-c", "-"):
+            rest = rest[2:] if rest[0] in WITH_VALUE else rest[1:]
+        if rest and rest[0] == "-m":
+            program += " -m " + "".join(rest[1:2])
+        elif rest and rest[0].startswith("-"):
+            program += " " + rest[0]
+        elif rest:
+            program += " " + os.path.basename(rest[0])
+    return program[:MAX_LENGTH]

@@ -1,0 +1,90 @@
+"""run.json: what was run, how it ended, and where each test's files are."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from pytest_timeline.collect.family import Family, Window
+from pytest_timeline.collect.rate import Rate
+from pytest_timeline.outputs import MANIFEST
+
+VERSION = 1
+
+
+class Manifest:
+    """Gathers what run.json says."""
+
+    def __init__(self) -> None:
+        self.tests: list[dict[str, Any]] = []
+        self.combined: dict[str, str] = {}
+        self.warnings: list[str] = []
+
+    def add(self, window: Window, files: dict[str, str], rate: Rate) -> None:
+        """Add a test."""
+        timeline, test, result = window.timeline, window.test, window.result
+        if test is None:
+            return
+        threads = [
+            track for process in timeline.processes for track in process.tracks if track.kind == "thread"
+        ]
+        self.tests.append(
+            {
+                "nodeid": timeline.name,
+                "outcome": timeline.args["outcome"],
+                "worker": timeline.args["worker"],
+                "start": rate.seconds(timeline.start - rate.origin),
+                "duration": rate.seconds(timeline.end - timeline.start),
+                "rerun": timeline.args["rerun"],
+                "phases": result.get("phases", {}),
+                "slices": sum(len(track.slices) for track in threads),
+                "folded": timeline.args["folded"],
+                "dropped": window.dropped,
+                "processes": len(timeline.processes),
+                "threads": len(threads),
+                "tasks": 0,
+                "files": files,
+            }
+        )
+
+    def warn(self, text: str) -> None:
+        """Add a warning, once."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+    def write(self, directory: Path, families: list[Family], rate: Rate | None, end: int) -> None:
+        """Write run.json into `directory`. Raises OSError."""
+        stories = {family.name: family.story for family in families}
+        main = stories.get("main")
+        session = main.session if main else {}
+        dropped = sum(family.dropped for family in families)
+        if dropped:
+            self.warn(f"{dropped} records found no room and are missing from the timelines")
+        for family in families:
+            for warning in (family.story.end or {}).get("warnings", []):
+                self.warn(str(warning))
+            for name in family.damaged:
+                self.warn(f"{family.name}/{name} is damaged and was left out")
+        roots = [(family.name, family.root) for family in families]
+        start_ns = min((root.start_unix_ns for _, root in roots if root), default=0)
+        run = {
+            "version": VERSION,
+            "pytest": session.get("pytest"),
+            "python": session.get("python"),
+            "argv": session.get("argv", []),
+            "start": session.get("start") or datetime.fromtimestamp(start_ns / 1e9, UTC).isoformat(),
+            "duration": rate.seconds(end - rate.origin) if rate else 0.0,
+            "exitstatus": main.end.get("exitstatus") if main and main.end else None,
+            "workers": [{"id": name, "pid": root.pid} for name, root in roots if root and name != "main"],
+            "tests": sorted(self.tests, key=lambda test: float(test["start"])),
+            "combined": self.combined,
+            "dropped": dropped,
+            "warnings": self.warnings,
+        }
+        draft = directory / f".{MANIFEST}"
+        draft.write_bytes(orjson.dumps(run))
+        os.replace(draft, directory / MANIFEST)

@@ -1,0 +1,83 @@
+"""The test run's own story: marks become tests, spans and instants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from pytest_timeline.timeline.model import Instant, Span
+
+SESSION_BEGIN, SESSION_END, TEST_BEGIN, TEST_END, SPAN_BEGIN, SPAN_END, INSTANT = range(1, 8)
+CRASHED = "crashed"
+
+
+@dataclass(slots=True)
+class Told:
+    """What was told in one window."""
+
+    test: dict[str, Any] | None = None  # TEST_BEGIN's object
+    result: dict[str, Any] | None = None  # TEST_END's
+    spans: list[Span] = field(default_factory=list)
+    instants: list[Instant] = field(default_factory=list)
+
+
+class Story:
+    """Listens to one pytest process."""
+
+    def __init__(self) -> None:
+        self.session: dict[str, Any] = {}
+        self.end: dict[str, Any] | None = None
+        self.damaged = 0  # marks that could not be read
+        self._told = Told()
+        self._open: list[Span] = []
+
+    def hear(self, code: int, tick: int, payload: bytes) -> Told | None:
+        """Take a mark; return what was told in the window that ends with it, if it ends one."""
+        try:
+            what = orjson.loads(payload)
+        except ValueError:
+            what = None
+        if not isinstance(what, dict):
+            self.damaged += 1
+            return None
+        if code == SESSION_BEGIN:
+            self.session = what
+        elif code == SESSION_END:
+            self.end = what
+        elif code == TEST_BEGIN:
+            told = self.close(tick)
+            self._told.test = what
+            args = {key: what[key] for key in ("file", "line") if key in what}
+            self._begin(tick, {"name": what.get("nodeid"), "cat": "test", "args": args})
+            return told
+        elif code == TEST_END and self._told.test is not None:
+            self._told.result = what
+            return self.close(tick)
+        elif code == SPAN_BEGIN:
+            self._begin(tick, what)
+        elif code == SPAN_END:
+            if len(self._open) > (self._told.test is not None):
+                span = self._open.pop()
+                span.end = tick
+                span.args.update(what.get("args") or {})
+        elif code == INSTANT:
+            self._told.instants.append(
+                Instant(str(what.get("name")), str(what.get("cat", "user")), tick, what.get("args") or {})
+            )
+        return None
+
+    def close(self, tick: int) -> Told:
+        """End the window; a span that is open ends there."""
+        for span in self._open:
+            span.end = tick
+        told, self._told, self._open = self._told, Told(), []
+        return told
+
+    def _begin(self, tick: int, what: dict[str, Any]) -> None:
+        span = Span(
+            str(what.get("name")), str(what.get("cat", "user")), tick, tick, len(self._open), what.get("args") or {}
+        )
+        self._told.spans.append(span)
+        self._open.append(span)

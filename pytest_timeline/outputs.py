@@ -1,0 +1,50 @@
+"""What a run leaves in the output directory: the names of its files, and the removal of a previous run's."""
+
+from __future__ import annotations
+
+import os
+import re
+import zlib
+from pathlib import Path
+
+MANIFEST = "run.json"
+TESTS = "tests"
+COMBINED = "combined"
+MAX_NAME_BYTES = 150
+
+
+def stem(nodeid: str, rerun: int = 0) -> str:
+    """Return the name, without suffix, of a test's files: a slug, a hash because slugs collide, and the rerun."""
+    tail = f"-{zlib.crc32(nodeid.encode('utf-8', 'surrogatepass')):08x}" + (f"-r{rerun}" if rerun else "")
+    slug = re.sub(r"[^A-Za-z0-9._]+", "-", nodeid).strip("-.") or "test"
+    return slug[: MAX_NAME_BYTES - len(tail)] + tail
+
+
+def remove_previous(directory: str | Path) -> None:
+    """Delete the files that the previous run's manifest lists, and the manifest; nothing else.
+
+    Without a readable manifest nothing is deleted. Raises OSError when a file cannot be deleted.
+    """
+    import orjson
+
+    directory = Path(directory)
+    try:
+        manifest = orjson.loads((directory / MANIFEST).read_bytes())
+        files = [file for test in manifest["tests"] for file in test["files"].values()]
+        files += manifest["combined"].values()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return
+    for file in files:
+        if isinstance(file, str) and _is_ours(file):
+            (directory / file).unlink(missing_ok=True)
+    (directory / MANIFEST).unlink(missing_ok=True)
+    try:
+        (directory / TESTS).rmdir()
+    except OSError:  # there is none, or it holds what is not ours
+        pass
+
+
+def _is_ours(file: str) -> bool:
+    """Whether a run may have made a file of this relative name: a manifest is no licence to delete elsewhere."""
+    parent, name = os.path.split(file)
+    return parent == TESTS if parent else name.startswith(f"{COMBINED}.")
