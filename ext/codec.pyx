@@ -3,14 +3,18 @@
 import mmap
 import os
 
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport UINT64_MAX, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
+cimport chrome
+cimport perfetto
+from buffer cimport Buffer
 from columns cimport (
-    BLOCKS, CALLABLE, CODE, FIRST_BLOCK, RESUMED, STRING, THROWN, YIELDED, Columns, Name, NameTable, find_name,
-    free_columns, grown, name_slot, reserve,
+    BLOCKS, CALLABLE, CODE, CUT_END, CUT_START, FIRST_BLOCK, RESUMED, STRING, THROWN, YIELDED, Columns, Name, NameTable,
+    find_name, free_columns, grown, name_slot, reserve,
 )
 from nest cimport Nest, clamped, cut, die, enter, leave, pop, push, release, start_window
 from spool cimport (
@@ -20,6 +24,8 @@ from spool cimport (
     PT_VERSION, PT_YIELD, pt_callable, pt_chunk, pt_code, pt_header, pt_load32, pt_load64, pt_monotonic_ns, pt_now,
     pt_record, pt_store32, pt_store64, pt_thread,
 )
+from walk cimport MAX_DEPTH, Folded, Window
+
 
 cdef class Names:
     """What the ids of one process stand for.
@@ -687,3 +693,87 @@ def anchor(uint32_t clock):
             tick = before + best // 2
             at = ns
     return tick, at
+
+
+cdef struct Source:          # what an encoder reads, with the memory that it takes
+    Window window
+    Folded *before
+
+
+cdef int open_source(Source *source, Slices slices, Names names, uint64_t origin, double ns_per_tick,
+                     list before) except -1:
+    cdef size_t i
+    memset(source, 0, sizeof(Source))
+    source.window.columns = &slices.columns
+    source.window.names = &names.table
+    source.window.unknown.text = "?"
+    source.window.unknown.length = 1
+    source.window.origin = origin
+    source.window.ns_per_tick = ns_per_tick
+    if before is not None:
+        source.before = <Folded *> calloc(len(before) + 1, sizeof(Folded))
+        if source.before == NULL:
+            raise MemoryError
+        for i in range(len(before)):
+            _, source.before[i].count, source.before[i].ticks = before[i]
+        source.window.joined = True
+        source.window.continued = len(before)
+        source.window.before = source.before
+    return 0
+
+
+cdef void close_source(Source *source) noexcept:
+    free(source.before)
+
+
+def perfetto_slices(Slices slices not None, Names names not None, uint64_t origin, double ns_per_tick, uint64_t track,
+                    uint32_t sequence, list before=None):
+    """Return the slices as packets of one sequence. With `before`, the window is one of many: see `open_slices`."""
+    cdef Source source
+    cdef Buffer out
+    memset(&out, 0, sizeof(out))
+    open_source(&source, slices, names, origin, ns_per_tick, before)
+    try:
+        with nogil:
+            perfetto.encode(&out, &source.window, track, sequence)
+        return PyBytes_FromStringAndSize(<char *> out.bytes, out.size)
+    finally:
+        free(out.bytes)
+        close_source(&source)
+
+
+def chrome_slices(Slices slices not None, Names names not None, uint64_t origin, double ns_per_tick, bytes lane not None,
+                  list before=None):
+    """Return the slices as JSON objects, each with a comma after it; `lane` is the JSON of their pid and tid."""
+    cdef Source source
+    cdef Buffer out
+    cdef const char *text = lane
+    cdef size_t length = len(lane)
+    memset(&out, 0, sizeof(out))
+    open_source(&source, slices, names, origin, ns_per_tick, before)
+    try:
+        with nogil:
+            chrome.encode(&out, &source.window, text, length)
+        return PyBytes_FromStringAndSize(<char *> out.bytes, out.size)
+    finally:
+        free(out.bytes)
+        close_source(&source)
+
+
+def open_slices(Slices slices not None, list before not None):
+    """Return (how many of `before` go on in this window, the list for the next window).
+
+    The lists are of what a track has open between two windows, outermost first: (name, folded so far, its ticks).
+    """
+    cdef Columns *c = &slices.columns
+    cdef size_t row, continued = 0
+    cdef list after = []
+    for row in range(min(c.count, <size_t> len(before))):
+        if not c.flags[row] & CUT_START or c.depth[row] != row or before[row][0] != c.name[row]:
+            break
+        continued += 1
+    for row in range(c.count):
+        if c.flags[row] & CUT_END and c.depth[row] == <size_t> len(after) and c.depth[row] < MAX_DEPTH:
+            _, count, ticks = before[row] if row < continued else (0, 0, 0)
+            after.append((c.name[row], count + c.folded[row], ticks + c.folded_ticks[row]))
+    return continued, after

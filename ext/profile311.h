@@ -28,8 +28,10 @@ static int pt_profile(PyObject *self, PyFrameObject *frame, int what, PyObject *
     _Py_CODEUNIT word = unit >= 0 ? _PyCode_CODE(code)[unit] : 0;
     switch (what) {
     case PyTrace_CALL:
-        /* At the RESUME instruction, whose argument is 0 at a function's start. */
-        pt_profile_enter(object, _Py_OPCODE(word) == RESUME && _Py_OPARG(word) != 0 ? PT_RESUME : PT_START);
+        /* At the RESUME instruction, whose argument is 0 at a function's start; at the yield if thrown into. */
+        pt_profile_enter(object, _Py_OPCODE(word) == YIELD_VALUE ? PT_THROW
+                                 : _Py_OPARG(word) != 0          ? PT_RESUME
+                                                                 : PT_START);
         break;
     case PyTrace_RETURN:
         pt_profile_leave(object, !argument ? PT_UNWIND : _Py_OPCODE(word) == YIELD_VALUE ? PT_YIELD : PT_RETURN);

@@ -599,6 +599,8 @@ cdef class Recording:
         cdef Callable *place
         cdef uint32_t id
         name = pt_callable_name(callable)
+        if (<str> name).startswith("pytest_timeline._recorder."):
+            return 0               # our own
         head.flags = PT_BLOCKING if name in BLOCKING else 0
         known = self.callables.get(name)
         if known is not None:
@@ -622,6 +624,11 @@ cdef class Recording:
 cdef str exact(text):
     """A str, not a subclass whose methods are somebody's code."""
     return text if type(text) is str else str.__str__(text)
+
+
+cdef bytes fsencoded(str text):
+    """Like os.fsencode, which is a Python function: the outer recording would show it."""
+    return text.encode(sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())
 
 
 cdef bytes utf8(text):
@@ -738,6 +745,8 @@ cdef int arm() except -1:
             (events.C_RAISE, pt_new_callback(on_c_raise)),
         ):
             callbacks.append((event, call))
+    if tool != NO_TOOL and monitoring.get_tool(tool) != TOOL_NAME:
+        tool = NO_TOOL             # somebody freed it
     if tool == NO_TOOL:
         # Not 0 to 2, which debuggers, coverage and cProfile claim by convention.
         for id in (4, 3, 5):
@@ -783,14 +792,15 @@ def _profile_thread(frame, what, argument):
 
 cdef int arm_profiler() except -1:
     import threading
-    threading.setprofile(_profile_thread)
+    if threading._profile_hook is not _profile_thread:  # not getprofile(): a recording would show its frame
+        threading.setprofile(_profile_thread)
     pt_set_profiler(1)
     return 0
 
 
 cdef int disarm_profiler() except -1:
     import threading
-    if threading.getprofile() is _profile_thread:
+    if threading._profile_hook is _profile_thread:
         threading.setprofile(None)
     pt_set_profiler(0)
     return 0
@@ -813,9 +823,9 @@ def start(str directory, *, uint32_t clock, str c_calls="auto", included=(), exc
     cdef uint64_t tick = pt_now(clock)
     cdef int error
     fresh.call_mode = {"none": CALLS_NONE, "auto": CALLS_AUTO, "all": CALLS_ALL}[c_calls]
-    fresh.included = [os.fsencode(glob) for glob in included]
-    fresh.excluded = [os.fsencode(glob) for glob in excluded]
-    fresh.machinery = [os.fsencode(glob) for glob in machinery]
+    fresh.included = [fsencoded(glob) for glob in included]
+    fresh.excluded = [fsencoded(glob) for glob in excluded]
+    fresh.machinery = [fsencoded(glob) for glob in machinery]
     fresh.texts = {}
     fresh.callables = {}
     fresh.outer = recording
@@ -823,7 +833,7 @@ def start(str directory, *, uint32_t clock, str c_calls="auto", included=(), exc
         extra_index = pt_request_extra(free_code_state)
         if extra_index < 0:
             raise RuntimeError("no room for another tool's data on code objects")
-    path = os.fsencode(directory)
+    path = fsencoded(directory)
     error = pt_begin(path, clock)
     if error:
         raise OSError(error, os.strerror(error), directory)
@@ -832,7 +842,7 @@ def start(str directory, *, uint32_t clock, str c_calls="auto", included=(), exc
     if ns:
         quick_ticks = (pt_now(clock) - tick) * QUICK_NS // ns
     become(fresh)
-    put(PT_PROCESS, 0, NULL, 0, b"\0".join(os.fsencode(word) for word in sys.orig_argv)[:PT_MAX_PAYLOAD])
+    put(PT_PROCESS, 0, NULL, 0, b"\0".join(fsencoded(word) for word in sys.orig_argv)[:PT_MAX_PAYLOAD])
     try:
         arm()
         if fresh.outer is not None and PT_HAS_MONITORING:

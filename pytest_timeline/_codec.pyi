@@ -74,3 +74,21 @@ class Spool:
 def now(clock: int) -> int: ...
 def monotonic_ns() -> int: ...
 def anchor(clock: int) -> tuple[int, int]: ...
+def perfetto_slices(
+    slices: Slices,
+    names: Names,
+    origin: int,
+    ns_per_tick: float,
+    track: int,
+    sequence: int,
+    before: list[tuple[int, int, int]] | None = None,
+) -> bytes: ...
+def chrome_slices(
+    slices: Slices,
+    names: Names,
+    origin: int,
+    ns_per_tick: float,
+    lane: bytes,
+    before: list[tuple[int, int, int]] | None = None,
+) -> bytes: ...
+def open_slices(slices: Slices, before: list[tuple[int, int, int]]) -> tuple[int, list[tuple[int, int, int]]]: ...

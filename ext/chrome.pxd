@@ -1,0 +1,237 @@
+# cython: cdivision=True
+"""One track's slices as Chrome Trace Event JSON objects, each followed by a comma and a line break.
+
+A slice is one "X" object, except where that would not be read back as it was written: trace_processor sorts what
+begins at the same time by duration, so a slice of 0 ns would change places with its neighbours. A track that has
+one is written as "B" and "E" pairs, whose order in the file is kept; so is every track of a joined trace, where a
+slice may begin in one window and end in another.
+"""
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset, strlen
+
+from buffer cimport Buffer, append, append_text, reserve
+from columns cimport CALLABLE, CODE, CUT_END, CUT_START, DIED, HEALED, RESUMED, THROWN, YIELDED, Columns, Name
+from walk cimport (Folded, MAX_DEPTH, Open, Walk, Window, cut, enter, find, folded_into, is_over, is_plain, leave,
+                   nanoseconds)
+
+cdef struct Heads:           # the part of an object that is the same for each slice of a name
+    Buffer text
+    size_t *start            # by id: where in `text`, plus one; 0 = not made yet
+    uint32_t *length
+
+cdef struct Objects:
+    Buffer *out
+    const Window *window
+    Heads heads
+    const char *lane         # '"pid":1,"tid":2'
+    size_t lane_length
+    bint paired
+    bint comma               # whether the open "args" has an entry
+
+
+cdef inline int append_literal(Buffer *out, const char *text) except -1 nogil:
+    return append(out, text, strlen(text))
+
+
+cdef inline uint8_t *put_decimal(uint8_t *to, uint64_t value) noexcept nogil:
+    cdef uint8_t digits[20]
+    cdef size_t at = 20
+    while True:
+        at -= 1
+        digits[at] = <uint8_t> (c'0' + value % 10)
+        value /= 10
+        if not value:
+            break
+    memcpy(to, digits + at, 20 - at)
+    return to + 20 - at
+
+
+cdef inline uint8_t *put_thousandths(uint8_t *to, uint64_t value) noexcept nogil:
+    """Write value / 1000 with three decimals."""
+    cdef uint32_t rest = <uint32_t> (value % 1000)
+    to = put_decimal(to, value / 1000)
+    to[0] = c'.'
+    to[1] = <uint8_t> (c'0' + rest / 100)
+    to[2] = <uint8_t> (c'0' + rest / 10 % 10)
+    to[3] = <uint8_t> (c'0' + rest % 10)
+    return to + 4
+
+
+cdef inline int append_decimal(Buffer *out, uint64_t value) except -1 nogil:
+    reserve(out, 20)
+    out.size = put_decimal(out.bytes + out.size, value) - out.bytes
+    return 0
+
+
+cdef inline int append_time(Buffer *out, const char *key, uint64_t ns) except -1 nogil:
+    append_literal(out, key)
+    reserve(out, 24)
+    out.size = put_thousandths(out.bytes + out.size, ns) - out.bytes
+    return 0
+
+
+cdef inline int append_quoted(Buffer *out, const Name *name) except -1 nogil:
+    append(out, <const char *> '"', 1)
+    append_text(out, name.text, name.length, True)
+    append(out, <const char *> '"', 1)
+    return 0
+
+
+cdef inline int define(Objects *o, uint32_t id) except -1 nogil:
+    """Make a name's head, up to and with its first arguments."""
+    cdef const Name *name = find(o.window, id)
+    cdef Buffer *text = &o.heads.text
+    cdef size_t start = text.size
+    append_literal(text, '{"name":')
+    append_quoted(text, name)
+    if name.kind == CALLABLE:
+        append_literal(text, ',"cat":"c","ph":')
+    else:
+        append_literal(text, ',"cat":"python","ph":')
+    if o.paired:
+        append_literal(text, '"B",')
+    else:
+        append_literal(text, '"X",')
+    append(text, o.lane, o.lane_length)
+    append_literal(text, ',"args":{')
+    if name.kind == CODE:
+        append_literal(text, '"file":')
+        append_quoted(text, find(o.window, name.file))
+        append_literal(text, ',"line":')
+        append_decimal(text, name.line)
+    o.heads.start[id] = start + 1
+    o.heads.length[id] = <uint32_t> (text.size - start)
+    return 0
+
+
+cdef inline int append_key(Objects *o, const char *key) except -1 nogil:
+    if o.comma:
+        append(o.out, <const char *> ",", 1)
+    o.comma = True
+    return append_literal(o.out, key)
+
+
+cdef inline int append_args(Objects *o, size_t row) except -1 nogil:
+    """Append what there is to tell about a slice at its end."""
+    cdef const Window *window = o.window
+    cdef uint8_t flags = window.columns.flags[row]
+    cdef const char *where = cut(window, row)
+    cdef Folded folded = folded_into(window, row)
+    cdef uint64_t ns
+    if flags & THROWN:
+        append_key(o, '"exception":')
+        append_quoted(o.out, find(window, window.columns.raised[row]))
+    if folded.count:
+        append_key(o, '"folded":')
+        append_decimal(o.out, folded.count)
+        ns = nanoseconds(window, window.origin + folded.ticks)
+        append_key(o, '"folded_ms":')
+        append_decimal(o.out, ns / 1000000)
+        reserve(o.out, 24)
+        put_decimal(o.out.bytes + o.out.size, 1000000 + ns % 1000000)  # a leading 1 for the zeros' sake
+        o.out.bytes[o.out.size] = c'.'
+        o.out.size += 7
+    if where != NULL:
+        append_key(o, '"cut":"')
+        append_literal(o.out, where)
+        append(o.out, <const char *> '"', 1)
+    if flags & DIED:
+        append_key(o, '"died":true')
+    if flags & HEALED:
+        append_key(o, '"healed":true')
+    if flags & RESUMED:
+        append_key(o, '"resumed":true')
+    if flags & YIELDED:
+        append_key(o, '"yielded":true')
+    return 0
+
+
+cdef inline bint has_args(const Window *window, size_t row) noexcept nogil:
+    return not is_plain(window, row, THROWN | CUT_START | CUT_END | HEALED | DIED | RESUMED | YIELDED)
+
+
+cdef inline int begin_slice(Objects *o, const Walk *walk, const Open *opened) except -1 nogil:
+    cdef size_t row = opened.row
+    cdef uint32_t id = o.window.columns.name[row]
+    if not o.heads.start[id]:
+        define(o, id)
+    append(o.out, o.heads.text.bytes + o.heads.start[id] - 1, o.heads.length[id])
+    if not o.paired and has_args(o.window, row):
+        o.comma = o.out.bytes[o.out.size - 1] != c'{'
+        append_args(o, row)
+    append_time(o.out, '},"ts":', walk.now)
+    if not o.paired:
+        append_time(o.out, ',"dur":', opened.end - walk.now)
+    return append(o.out, <const char *> "},\n", 3)
+
+
+cdef inline int end_slice(Objects *o, Walk *walk) except -1 nogil:
+    cdef size_t row = leave(walk)
+    if not o.paired or o.window.columns.flags[row] & CUT_END and o.window.joined:
+        return 0
+    append_literal(o.out, '{"ph":"E",')
+    append(o.out, o.lane, o.lane_length)
+    if has_args(o.window, row):
+        append_literal(o.out, ',"args":{')
+        o.comma = False
+        append_args(o, row)
+        append(o.out, <const char *> "}", 1)
+    append_time(o.out, ',"ts":', walk.now)
+    return append(o.out, <const char *> "},\n", 3)
+
+
+cdef inline int encode_rows(Objects *o) except -1 nogil:
+    """Write every slice; return 1, having written some, when one of 0 ns calls for pairs."""
+    cdef const Columns *c = o.window.columns
+    cdef const Open *opened
+    cdef Walk walk
+    cdef size_t row
+    walk.top = 0
+    walk.now = 0
+    for row in range(c.count):
+        if c.depth[row] >= MAX_DEPTH:
+            continue
+        while is_over(&walk, o.window, c.depth[row]):
+            end_slice(o, &walk)
+        opened = enter(&walk, o.window, row)
+        if not o.paired and opened.end == walk.now:
+            return 1
+        if row >= o.window.continued:
+            begin_slice(o, &walk, opened)
+    while walk.top:
+        end_slice(o, &walk)
+    return 0
+
+
+cdef inline int encode(Buffer *out, const Window *window, const char *lane, size_t lane_length) except -1 nogil:
+    """Append the track's slices; `lane` is the JSON of their "pid" and "tid"."""
+    cdef size_t before = out.size
+    cdef size_t names = 0
+    cdef size_t row
+    cdef Objects o
+    memset(&o, 0, sizeof(o))
+    o.out = out
+    o.window = window
+    o.lane = lane
+    o.lane_length = lane_length
+    o.paired = window.joined
+    for row in range(window.columns.count):
+        names = max(names, window.columns.name[row])
+    o.heads.start = <size_t *> calloc(names + 1, sizeof(size_t))
+    o.heads.length = <uint32_t *> calloc(names + 1, sizeof(uint32_t))
+    try:
+        if o.heads.start == NULL or o.heads.length == NULL:
+            with gil:
+                raise MemoryError
+        if encode_rows(&o):
+            out.size = before
+            o.heads.text.size = 0
+            memset(o.heads.start, 0, (names + 1) * sizeof(size_t))
+            o.paired = True
+            encode_rows(&o)
+    finally:
+        free(o.heads.text.bytes)
+        free(o.heads.start)
+        free(o.heads.length)
+    return 0

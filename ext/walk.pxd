@@ -1,0 +1,116 @@
+# cython: cdivision=True
+"""The slices of one track in the order in which they begin and end, in nanoseconds: what every encoder walks.
+
+Both formats come from this one walk, so they agree to the nanosecond: a child lies within its parent, siblings do
+not overlap, and slices too deep for a viewer are folded into the deepest one drawn.
+"""
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from columns cimport CUT_END, CUT_START, Columns, Name, NameTable, find_name
+
+cdef enum:
+    MAX_DEPTH = 512  # trace_processor takes no deeper slice: it drops it, or puts it at the top
+
+cdef struct Folded:
+    uint64_t count
+    uint64_t ticks
+
+cdef struct Window:
+    const Columns *columns
+    const NameTable *names
+    Name unknown             # what an undefined id stands for: "?"
+    uint64_t origin          # the clock, as timeline.model.Clock
+    double ns_per_tick
+    bint joined              # one of many windows: what is cut at its end goes on in the next
+    size_t continued         # so many first rows went on from the window before
+    const Folded *before     # ... with what was folded into them there
+
+cdef struct Open:
+    size_t row
+    uint64_t end             # ns
+
+cdef struct Walk:
+    uint64_t now             # ns, never goes back
+    size_t top
+    Open stack[MAX_DEPTH]
+
+
+cdef inline const Name *find(const Window *window, uint32_t id) noexcept nogil:
+    """Return what `id` stands for, `window.unknown` when nobody said."""
+    cdef const Name *name = find_name(window.names, id)
+    return name if name != NULL else &window.unknown
+
+
+cdef inline uint64_t nanoseconds(const Window *window, uint64_t tick) noexcept nogil:
+    """Return what Clock.ns returns, to the last digit."""
+    if tick <= window.origin:
+        return 0
+    return <uint64_t> <int64_t> (<double> <int64_t> (tick - window.origin) * window.ns_per_tick)
+
+
+cdef inline bint is_over(const Walk *walk, const Window *window, uint32_t depth) noexcept nogil:
+    """Whether the innermost open slice ends before one at `depth` begins."""
+    return walk.top > 0 and window.columns.depth[walk.stack[walk.top - 1].row] >= depth
+
+
+cdef inline Open *enter(Walk *walk, const Window *window, size_t row) noexcept nogil:
+    """Open the slice of `row` at `walk.now`."""
+    cdef uint64_t start = nanoseconds(window, window.columns.start[row])
+    cdef uint64_t end = nanoseconds(window, window.columns.end[row])
+    cdef uint64_t limit
+    cdef Open *opened = &walk.stack[walk.top]
+    if walk.top:
+        limit = walk.stack[walk.top - 1].end
+        start = min(start, limit)
+        end = min(end, limit)
+    walk.now = max(walk.now, start)
+    opened.row = row
+    opened.end = max(end, walk.now)
+    walk.top += 1
+    return opened
+
+
+cdef inline size_t leave(Walk *walk) noexcept nogil:
+    """Close the innermost open slice at `walk.now`; return its row."""
+    walk.top -= 1
+    walk.now = max(walk.now, walk.stack[walk.top].end)
+    return walk.stack[walk.top].row
+
+
+cdef inline bint is_plain(const Window *window, size_t row, uint8_t flags) noexcept nogil:
+    """Whether a slice has none of `flags` and nothing was folded into it."""
+    cdef const Columns *c = window.columns
+    return not (c.flags[row] & flags or c.folded[row] or row < window.continued or c.depth[row] == MAX_DEPTH - 1)
+
+
+cdef inline Folded folded_into(const Window *window, size_t row) noexcept nogil:
+    """Return what was folded into a slice: by the budget, in earlier windows, and for being too deep."""
+    cdef const Columns *c = window.columns
+    cdef Folded folded
+    folded.count = c.folded[row]
+    folded.ticks = c.folded_ticks[row]
+    if row < window.continued:
+        folded.count += window.before[row].count
+        folded.ticks += window.before[row].ticks
+    if c.depth[row] == MAX_DEPTH - 1:
+        row += 1
+        while row < c.count and c.depth[row] >= MAX_DEPTH:
+            folded.count += 1 + c.folded[row]
+            if c.depth[row] == MAX_DEPTH:
+                folded.ticks += c.end[row] - c.start[row]
+            row += 1
+    return folded
+
+
+cdef inline const char *cut(const Window *window, size_t row) noexcept nogil:
+    """Return at which of its ends a slice is cut off for good ("start", "end", "both"), NULL for none."""
+    cdef uint8_t flags = window.columns.flags[row]
+    cdef bint start = flags & CUT_START and row >= window.continued
+    cdef bint end = flags & CUT_END and not window.joined
+    if start and end:
+        return "both"
+    if start:
+        return "start"
+    if end:
+        return "end"
+    return NULL

@@ -1,0 +1,49 @@
+"""The exporters: one module per format over the one model, behind this small protocol.
+
+Nothing here imports a format before it is asked for.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from pytest_timeline.timeline.model import Clock, Timeline
+
+FORMATS = ("perfetto", "chrome")
+
+
+class Combined(Protocol):
+    """A trace of many windows, written as they come, in memory that does not grow with their number."""
+
+    def add(self, timeline: Timeline) -> None:
+        """Append a window. Those of one pytest process come in order of time; processes may take turns."""
+
+    def close(self) -> None:
+        """End what is still open and put the file in its place. Raises OSError, and leaves no file behind then."""
+
+
+class Exporter(Protocol):
+    """Writes timelines in one format."""
+
+    suffix: str
+    """What the file names end in, with the dot."""
+
+    def write(self, timeline: Timeline, clock: Clock, path: Path) -> None:
+        """Write one timeline to `path`, which is there in whole or not at all. Raises OSError."""
+
+    def combined(self, path: Path, clock: Clock) -> Combined:
+        """Begin a combined trace, which is at `path` when it is closed. Raises OSError."""
+
+
+def make(format: str) -> Exporter:
+    """Return the exporter of `format`, one of FORMATS. Raises ValueError for any other."""
+    if format == "perfetto":
+        from pytest_timeline.export.perfetto import PerfettoExporter
+
+        return PerfettoExporter()
+    if format == "chrome":
+        from pytest_timeline.export.chrome import ChromeExporter
+
+        return ChromeExporter()
+    raise ValueError(f"no such format: {format!r}")
