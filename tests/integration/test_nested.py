@@ -40,7 +40,7 @@ def test_a_nested_session_does_not_mix(pytester, run_pytest, how, arguments):
     if arguments:
         inner = next(line for line in run.stdout.splitlines() if line.startswith("INNER"))
         assert "::test_inner" in inner
-        assert "test_outer" not in inner
+        assert "::test_outer" not in inner
 
 
 def test_a_recorded_session_in_one_that_is_not(pytester, run_pytest):
