@@ -74,6 +74,8 @@ class Spool:
 def now(clock: int) -> int: ...
 def monotonic_ns() -> int: ...
 def anchor(clock: int) -> tuple[int, int]: ...
+
+
 def perfetto_slices(
     slices: Slices,
     names: Names,
@@ -81,14 +83,27 @@ def perfetto_slices(
     ns_per_tick: float,
     track: int,
     sequence: int,
-    before: list[tuple[int, int, int]] | None = None,
-) -> bytes: ...
+    before: list[tuple[int, int, int, int]] | None = None,
+    now: int = 0,
+) -> tuple[bytes, int, list[tuple[int, int, int, int]]]:
+    """Return the slices as packets of the sequence, on the track with that uuid, and what comes of the window.
+
+    With `before` the window is one of many: the slices that are cut at its end are not ended, and the first rows go on
+    with `before` (outermost first: name, start in ns, slices folded into it, their ticks), all of which must be
+    `continued`. No slice begins or ends before `now` (ns). The second value is
+    the `now` and the third the `before` for the next window.
+    """
+
 def chrome_slices(
     slices: Slices,
     names: Names,
     origin: int,
     ns_per_tick: float,
     lane: bytes,
-    before: list[tuple[int, int, int]] | None = None,
-) -> bytes: ...
-def open_slices(slices: Slices, before: list[tuple[int, int, int]]) -> tuple[int, list[tuple[int, int, int]]]: ...
+    before: list[tuple[int, int, int, int]] | None = None,
+    now: int = 0,
+) -> tuple[bytes, int, list[tuple[int, int, int, int]]]:
+    """Return the same as JSON objects, each followed by a comma and a line break; `lane` is their pid and tid in JSON."""
+
+def continued(slices: Slices, before: list[tuple[int, int, int, int]]) -> int:
+    """Return how many of the slices that were open after the window before, outermost first, go on in this one."""

@@ -21,7 +21,7 @@ class GzippedFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        self._file = open(self._temporary, "wb")
+        self._file = open(self._temporary, "wb")  # noqa: SIM115 - closed by close() and discard()
         self._begin_member()
 
     def _begin_member(self) -> None:

@@ -8,7 +8,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-from tests.support.spool_reader import SpoolFile, read_directory
+from support.spool_reader import SpoolFile, read_directory
 
 ROOT = Path(__file__).resolve().parents[2]
 PROLOGUE = """\

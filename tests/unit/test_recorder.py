@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.recording import run, run_one
+from support.recording import run, run_one
 
 MONITORING = sys.version_info >= (3, 12)
 
@@ -413,7 +413,7 @@ class TestSuspension:
 
 
 def run_inner(directory: Path) -> list:
-    from tests.support.spool_reader import read_directory
+    from support.spool_reader import read_directory
 
     return list(read_directory(directory).values())
 
