@@ -166,7 +166,8 @@ def test_off_means_off(pytester, run_pytest):
         import sys
 
         def test_nothing_of_it_is_imported():
-            assert not [name for name in sys.modules if name.startswith("pytest_timeline.") and name != "pytest_timeline.plugin"]
+            ours = [name for name in sys.modules if name.startswith("pytest_timeline.")]
+            assert ours == ["pytest_timeline.plugin"]
         """
     )
     run = run_pytest()
