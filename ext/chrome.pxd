@@ -8,7 +8,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset, strlen
 
-from buffer cimport Buffer, append, append_text, reserve
+from buffer cimport DRAIN_BYTES, Buffer, append, append_text, drain, reserve
 from columns cimport CALLABLE, CODE, CUT_END, CUT_START, DIED, HEALED, RESUMED, THROWN, YIELDED, Columns, Name
 from walk cimport (Folded, MAX_DEPTH, Walk, Window, cut, enter, find, folded_into, is_over, is_plain, leave, left_open,
                    nanoseconds)
@@ -180,7 +180,7 @@ cdef inline void time_slices(const Window *window, Walk *walk, Times *times) noe
 
 cdef inline int encode(Buffer *out, const Window *window, Walk *walk, const char *lane,
                        size_t lane_length) except -1 nogil:
-    """Append the track's slices; `lane` is the JSON of their "pid" and "tid".
+    """Write the track's slices; `lane` is the JSON of their "pid" and "tid".
 
     What goes on in the next window stays open in `walk`.
     """
@@ -206,6 +206,9 @@ cdef inline int encode(Buffer *out, const Window *window, Walk *walk, const char
         for row in range(c.count):
             if times[row].end:
                 write_slice(&o, row, times[row].start, times[row].end)
+            if out.size >= DRAIN_BYTES:
+                drain(out)
+        drain(out)
     finally:
         free(times)
         free(o.heads.text.bytes)

@@ -8,7 +8,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset, strlen
 
-from buffer cimport Buffer, append, append_text, reserve
+from buffer cimport DRAIN_BYTES, Buffer, append, append_text, drain, reserve
 from columns cimport CALLABLE, CODE, CUT_END, CUT_START, DIED, HEALED, RESUMED, THROWN, YIELDED, Columns, Name
 from walk cimport (Folded, MAX_DEPTH, Walk, Window, cut, enter, find, folded_into, is_over, is_plain, leave, left_open,
                    nanoseconds)
@@ -213,15 +213,16 @@ cdef inline void make_end(Sequence *s, uint8_t flags) noexcept nogil:
 
 
 cdef inline int write_plain(Sequence *s, uint64_t now, const Template *template) except -1 nogil:
+    """Write a packet with nothing of its own but the time, which comes last: gzip then finds the longest matches."""
     cdef uint8_t *packet
     cdef uint8_t *to
     reserve(s.out, PACKET_BYTES)
     packet = s.out.bytes + s.out.size
     packet[0] = 1 << 3 | BYTES
-    packet[2] = 8 << 3                               # timestamp
-    to = put_varint(packet + 3, now - s.last)
-    memcpy(to, template.bytes, sizeof(template.bytes))
-    to += template.length
+    memcpy(packet + 2, template.bytes, sizeof(template.bytes))
+    to = packet + 2 + template.length
+    to[0] = 8 << 3                                   # timestamp
+    to = put_varint(to + 1, now - s.last)
     packet[1] = <uint8_t> (to - packet - 2)
     s.out.size = to - s.out.bytes
     s.last = now
@@ -312,6 +313,8 @@ cdef inline int encode_rows(Sequence *s, Walk *walk) except -1 nogil:
     for row in range(c.count):
         if c.depth[row] >= MAX_DEPTH:
             continue
+        if s.out.size >= DRAIN_BYTES:
+            drain(s.out)
         while is_over(walk, s.window, c.depth[row]):
             end_slice(s, walk)
         name = c.name[row]
@@ -327,7 +330,7 @@ cdef inline int encode_rows(Sequence *s, Walk *walk) except -1 nogil:
 
 
 cdef inline int encode(Buffer *out, const Window *window, Walk *walk, uint64_t track, uint32_t id) except -1 nogil:
-    """Append the track's slices as the packets of sequence `id`, to the track with the uuid `track`.
+    """Write the track's slices as the packets of sequence `id`, to the track with the uuid `track`.
 
     What goes on in the next window stays open in `walk`.
     """
@@ -356,6 +359,7 @@ cdef inline int encode(Buffer *out, const Window *window, Walk *walk, uint64_t t
                 raise MemoryError
         begin_sequence(&s, track, walk.now)
         encode_rows(&s, walk)
+        drain(out)
     finally:
         free(s.name_iids)
         free(s.string_iids)

@@ -1,8 +1,9 @@
 """Spool bytes to columns to encoded bytes; built from ext/codec.pyx."""
 
+from collections.abc import Callable
+
 class Names:
     parent: Names | None
-    count: int
     @property
     def first_id(self) -> int: ...
     def __init__(self, parent: Names | None = None, first_id: int = 0) -> None: ...
@@ -31,12 +32,13 @@ class Slices:
 class Spool:
     path: str
     names: Names
-    command: bytes
-    records: int
-    last: int
-    min_ticks: int
-    max_slices: int
     def __init__(self, path: str, *, window: int = 0, min_ticks: int = 0, max_slices: int = 0) -> None: ...
+    @property
+    def records(self) -> int: ...
+    @property
+    def last(self) -> int: ...
+    @property
+    def command(self) -> bytes: ...
     @property
     def pid(self) -> int: ...
     @property
@@ -64,6 +66,7 @@ class Spool:
     @property
     def ignored(self) -> int: ...
     def adopt(self, names: Names) -> None: ...
+    def limit(self, min_ticks: int, max_slices: int) -> None: ...
     def close(self) -> None: ...
     def beat(self, monotonic_ns: int) -> None: ...
     def stop(self) -> None: ...
@@ -74,8 +77,6 @@ class Spool:
 def now(clock: int) -> int: ...
 def monotonic_ns() -> int: ...
 def anchor(clock: int) -> tuple[int, int]: ...
-
-
 def perfetto_slices(
     slices: Slices,
     names: Names,
@@ -83,15 +84,18 @@ def perfetto_slices(
     ns_per_tick: float,
     track: int,
     sequence: int,
+    write: Callable[[bytes], object],
     before: list[tuple[int, int, int, int]] | None = None,
     now: int = 0,
-) -> tuple[bytes, int, list[tuple[int, int, int, int]]]:
-    """Return the slices as packets of the sequence, on the track with that uuid, and what comes of the window.
+) -> tuple[int, list[tuple[int, int, int, int]]]:
+    """Write the slices as packets of the sequence, on the track with that uuid; return what comes of the window.
+
+    `write` gets whole packets, some 256 KiB at a time; what it raises ends the work.
 
     With `before` the window is one of many: the slices that are cut at its end are not ended, and the first rows go on
     with `before` (outermost first: name, start in ns, slices folded into it, their ticks), all of which must be
-    `continued`. No slice begins or ends before `now` (ns). The second value is
-    the `now` and the third the `before` for the next window.
+    `continued`. No slice begins or ends before `now` (ns). The result is the `now` and the `before` for the
+    next window.
     """
 
 def chrome_slices(
@@ -100,10 +104,11 @@ def chrome_slices(
     origin: int,
     ns_per_tick: float,
     lane: bytes,
+    write: Callable[[bytes], object],
     before: list[tuple[int, int, int, int]] | None = None,
     now: int = 0,
-) -> tuple[bytes, int, list[tuple[int, int, int, int]]]:
-    """Return the same as JSON objects, each followed by a comma and a line break; `lane` is their pid and tid in JSON."""
+) -> tuple[int, list[tuple[int, int, int, int]]]:
+    """Write the same as JSON objects, each with a comma and a line break after it; `lane` is their pid and tid in JSON."""
 
 def continued(slices: Slices, before: list[tuple[int, int, int, int]]) -> int:
     """Return how many of the slices that were open after the window before, outermost first, go on in this one."""

@@ -9,7 +9,7 @@ import orjson
 
 from pytest_timeline._codec import chrome_slices
 from pytest_timeline.export.gzipped import GzippedFile
-from pytest_timeline.export.seams import Ended, Open, Seams
+from pytest_timeline.export.seams import Ended, Seams
 from pytest_timeline.export.story import arguments, clean, place
 from pytest_timeline.timeline.model import Clock, Process, Timeline, Track
 
@@ -31,8 +31,7 @@ class ChromeExporter:
             for process in timeline.processes:
                 for track in process.tracks:
                     lane = _lane(process.pid, track.kind, track.native_id)
-                    encoded, _, _ = chrome_slices(track.slices, track.names, clock.origin, clock.ns_per_tick, lane)
-                    array.extend(encoded)
+                    chrome_slices(track.slices, track.names, clock.origin, clock.ns_per_tick, lane, array.extend)
             array.close()
 
     def combined(self, path: Path, clock: Clock) -> CombinedChrome:
@@ -59,12 +58,12 @@ class CombinedChrome:
 
     def _add_track(self, process: Process, track: Track, end: int) -> None:
         clock, lane = self._clock, _lane(process.pid, track.kind, track.native_id)
-
-        def encode(before: Open, now: int) -> tuple[bytes, int, Open]:
-            return chrome_slices(track.slices, track.names, clock.origin, clock.ns_per_tick, lane, before, now)
-
-        ended, encoded = self._seams.join(process, track, end, encode)
-        self._array.extend(_ended(ended) + encoded)
+        before, now, ended = self._seams.arrive(process, track)
+        self._array.extend(_ended(ended))
+        now, after = chrome_slices(
+            track.slices, track.names, clock.origin, clock.ns_per_tick, lane, self._array.extend, before, now
+        )
+        self._seams.leave(process, track, end, now, after)
 
     def close(self) -> None:
         """See Combined."""

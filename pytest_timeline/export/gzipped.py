@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-LEVEL = 3  # docs/decisions has the measurements
+LEVEL = 4  # 5.1 bytes a slice of Perfetto, 11.2 of Chrome; 6 takes twice the time for a tenth less
 MEMBER_BYTES = 1 << 20
 
 

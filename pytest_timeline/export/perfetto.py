@@ -12,7 +12,7 @@ from typing import Any
 from pytest_timeline._codec import perfetto_slices
 from pytest_timeline.export.gzipped import GzippedFile
 from pytest_timeline.export.protobuf import double, message, text, uint
-from pytest_timeline.export.seams import Ended, Open, Seams, TrackKey, key_of
+from pytest_timeline.export.seams import Ended, Seams, TrackKey, key_of
 from pytest_timeline.export.story import arguments, clean, tell
 from pytest_timeline.timeline.model import Clock, Process, Timeline, Track
 
@@ -36,10 +36,9 @@ class PerfettoExporter:
                 for track in process.tracks:
                     sequence += 1
                     uuid = _uuid(key_of(process, track))
-                    encoded, _, _ = perfetto_slices(
-                        track.slices, track.names, clock.origin, clock.ns_per_tick, uuid, sequence
+                    perfetto_slices(
+                        track.slices, track.names, clock.origin, clock.ns_per_tick, uuid, sequence, file.write
                     )
-                    file.write(encoded)
 
     def combined(self, path: Path, clock: Clock) -> CombinedPerfetto:
         """See Exporter."""
@@ -66,15 +65,20 @@ class CombinedPerfetto:
     def _add_track(self, process: Process, track: Track, end: int) -> None:
         # A sequence begins anew in every window, so windows can share the small numbers, which take fewest bytes.
         self._sequence += 1
-        sequence, clock, uuid = self._sequence, self._clock, _uuid(key_of(process, track))
-
-        def encode(before: Open, now: int) -> tuple[bytes, int, Open]:
-            return perfetto_slices(
-                track.slices, track.names, clock.origin, clock.ns_per_tick, uuid, sequence, before, now
-            )
-
-        ended, encoded = self._seams.join(process, track, end, encode)
-        self._file.write(_ends(ended) + encoded)
+        before, now, ended = self._seams.arrive(process, track)
+        self._file.write(_ends(ended))
+        now, after = perfetto_slices(
+            track.slices,
+            track.names,
+            self._clock.origin,
+            self._clock.ns_per_tick,
+            _uuid(ended.track),
+            self._sequence,
+            self._file.write,
+            before,
+            now,
+        )
+        self._seams.leave(process, track, end, now, after)
 
     def close(self) -> None:
         """See Combined."""

@@ -6,7 +6,7 @@ one side, or its process was gone), it ends where it was last seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from pytest_timeline._codec import Names, continued
@@ -14,9 +14,6 @@ from pytest_timeline.timeline.model import Process, Track
 
 Open = list[tuple[int, int, int, int]]
 """What a track has open, outermost first: name, start in ns, slices folded into it so far, their ticks."""
-
-Encode = Callable[[Open, int], tuple[bytes, int, Open]]
-"""Encodes a window, given what goes on from the window before and the earliest time."""
 
 
 class TrackKey(NamedTuple):
@@ -48,18 +45,18 @@ class Seams:
     def __init__(self) -> None:
         self._left: dict[TrackKey, Ended] = {}
 
-    def join(self, process: Process, track: Track, end: int, encode: Encode) -> tuple[Ended, bytes]:
-        """Return what does not go on from the track's window before, and this window encoded.
-
-        `end` is the window's, in nanoseconds.
-        """
+    def arrive(self, process: Process, track: Track) -> tuple[Open, int, Ended]:
+        """Return what goes on from the window before, the earliest time of this one, and what does not go on."""
         key = key_of(process, track)
         left = self._left.pop(key, Ended(key, track.names, [], 0))
         count = continued(track.slices, left.slices)
-        encoded, now, after = encode(left.slices[:count], left.ns)
+        return left.slices[:count], left.ns, left._replace(slices=left.slices[count:])
+
+    def leave(self, process: Process, track: Track, end: int, now: int, after: Open) -> None:
+        """Remember what the encoder returned for the window that ends at `end` (ns)."""
         if after or now > end:
+            key = key_of(process, track)
             self._left[key] = Ended(key, track.names, after, max(now + 1, end))
-        return left._replace(slices=left.slices[count:]), encoded
 
     def rest(self) -> Iterator[Ended]:
         """Yield all that is still open at the end of the run."""

@@ -29,7 +29,9 @@ def run(directory: Path, program: str, *, status: int = 0) -> dict[int, SpoolFil
     script = directory / "program.py"
     script.write_text(PROLOGUE + textwrap.dedent(program) + "\n_recorder.stop()  # before the interpreter's own end\n")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run([sys.executable, str(script), str(directory)], env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, str(script), str(directory)], env=environment, capture_output=True, text=True
+    )
     assert done.returncode == status, done.stderr
     return read_directory(directory)
 
