@@ -174,7 +174,10 @@ class Story:
         if attempt is None:
             return
         interrupted = attempt.failure  # a phase raised, and pytest made no report of it
-        end: dict[str, Any] = {"outcome": "error" if interrupted else outcome(attempt.reports), "phases": attempt.phases}
+        end: dict[str, Any] = {
+            "outcome": "error" if interrupted else outcome(attempt.reports),
+            "phases": attempt.phases,
+        }
         if attempt.exception is not None:
             end["exception"] = attempt.exception
         self.recording.mark("TEST_END", end)

@@ -95,7 +95,7 @@ def _write_totals(reporter: pytest.TerminalReporter, directory: str, run: dict[s
     line = f", {_count(sum(test['slices'] for test in tests), 'slice')}"
     if tests:
         processes, threads = (max(test[key] for test in tests) for key in ("processes", "threads"))
-        line += f", at most {_count(processes, 'process')} and {_count(threads, 'thread')} in one"
+        line += f"; at most {_count(processes, 'process')} and {_count(threads, 'thread')} in a test"
     reporter.write_line(line)
     places = []
     if timelines:
