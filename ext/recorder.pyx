@@ -115,7 +115,7 @@ cdef extern from "writer.h" nogil:
         int error
     pt_thread_state *pt_me
     pt_writer *pt_current
-    uint32_t pt_next_id
+    uint32_t pt_new_id()
     pt_thread_state **pt_states
     uint32_t pt_states_used
     pt_thread_state *pt_room()
@@ -550,7 +550,6 @@ cdef class Recording:
 
     cdef bint admit(self, PyCodeObject *code, CodeState *state) except -1:
         """Judge the code object; if it is wanted, see to it that its name is written."""
-        global pt_next_id
         cdef str file = exact(<object> code.co_filename)
         cdef bytes name
         cdef pt_code head
@@ -565,8 +564,7 @@ cdef class Recording:
         if head.file == 0:
             return False
         if state.id == 0:
-            state.id = pt_next_id
-            pt_next_id += 1
+            state.id = pt_new_id()
         name = utf8(exact(<object> code.co_qualname))[:PT_MAX_TEXT]
         if not put(PT_CODE, state.id, &head, sizeof(head), name):
             return False
@@ -581,20 +579,17 @@ cdef class Recording:
 
     cdef uint32_t text_id(self, text) except? 0:
         """The id of a PT_STRING, written now if it is new; 0 when there was no room for it."""
-        global pt_next_id
         cdef uint32_t id
         known = self.texts.get(text)
         if known is not None:
             return known
-        id = pt_next_id
-        pt_next_id += 1
+        id = pt_new_id()
         if not put(PT_STRING, id, NULL, 0, utf8(text)[:PT_MAX_TEXT]):
             return 0
         self.texts[text] = id
         return id
 
     cdef uint32_t name_callable(self, PyObject *callable, uint64_t key, uint64_t check, uint32_t *flags) except? 0:
-        global pt_next_id
         cdef pt_callable head
         cdef Callable *place
         cdef uint32_t id
@@ -606,8 +601,7 @@ cdef class Recording:
         if known is not None:
             id = known
         else:
-            id = pt_next_id
-            pt_next_id += 1
+            id = pt_new_id()
             if not put(PT_CALLABLE, id, &head, sizeof(head), utf8(name)[:PT_MAX_TEXT]):
                 return 0
             self.callables[name] = id

@@ -363,6 +363,14 @@ static PT_COLD pt_thread_state *pt_take_room(uint32_t count)
     return t;
 }
 
+/* The next id of a name. A forked child opens its file first: the file says from which id on the names are its own. */
+static PT_COLD uint32_t pt_new_id(void)
+{
+    if (pt_current && !pt_current->file->alive)
+        pt_take_room(1);
+    return pt_next_id++;
+}
+
 /* ---- records ---- */
 
 /* Writes a PT_THREAD where there is news; set by recorder.pyx, since names are Python objects. */

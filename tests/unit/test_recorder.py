@@ -359,6 +359,25 @@ class TestProcesses:
             ("start", "work"), ("return", "work"),
         ]  # fmt: skip
 
+    def test_a_forked_childs_first_new_name_is_its_own(self, tmp_path: Path) -> None:
+        spools = run(
+            tmp_path,
+            """
+            import os
+            def fresh(): pass
+            def other(): pass
+            start(c_calls="none")
+            os.getppid()
+            if os.fork() == 0:
+                fresh(); os._exit(0)
+            os.wait()
+            other()
+        """,
+        )
+        (child,) = (s for s in spools.values() if s.parent)
+        assert "fresh" in child.names.values()
+        assert min(child.names) == child.first_id
+
     @pytest.mark.parametrize("death", ["os.kill(os.getpid(), 9)", "os._exit(9)", "os.abort()"])
     def test_no_record_is_lost_when_the_process_dies(self, tmp_path: Path, death: str) -> None:
         status = {"os.kill(os.getpid(), 9)": -signal.SIGKILL, "os._exit(9)": 9, "os.abort()": -signal.SIGABRT}[death]
