@@ -349,8 +349,11 @@ cdef class Spool:
         return tracks, lane
 
     def die(self):
-        """The process is gone: what is open ends at its last record."""
+        """The process is gone: what is open ends at its last record, if all are read; else nothing happens."""
         cdef size_t i
+        for i in range(self.reader.count):
+            if self.reader.threads[i].head != UINT64_MAX:
+                return
         for i in range(self.reader.count):
             die(&self.reader.threads[i].nest, self.reader.last)
 
