@@ -121,6 +121,4 @@ def _reason(error: BaseException) -> str:
 
 
 def _size(window: Window) -> int:
-    return BYTES_PER_SLICE * sum(
-        len(track.slices) for process in window.timeline.processes for track in process.tracks
-    )
+    return BYTES_PER_SLICE * sum(len(track.slices) for process in window.timeline.processes for track in process.tracks)

@@ -115,7 +115,9 @@ class SpoolWriter:
     def string(self, tick: int, id: int, text: str, thread: int = 0) -> None:
         self.payload(tick, STRING, id, text.encode(), thread)
 
-    def code(self, tick: int, id: int, name: str, file: int = 0, line: int = 0, flags: int = 0, thread: int = 0) -> None:
+    def code(
+        self, tick: int, id: int, name: str, file: int = 0, line: int = 0, flags: int = 0, thread: int = 0
+    ) -> None:
         self.payload(tick, CODE, id, struct.pack("=III", file, line, flags) + name.encode(), thread)
 
     def callable(self, tick: int, id: int, name: str, *, blocking: bool = False, thread: int = 0) -> None:

@@ -56,7 +56,9 @@ def test_a_manifest_is_no_licence_to_delete_elsewhere(tmp_path: Path) -> None:
     files = [tmp_path / "outside", directory / "sub" / "a", directory / "conftest.py"]
     for file in files:
         file.touch()
-    previous_run(directory, ["../outside", str(tmp_path / "outside"), "sub/a", "tests/../sub/a", "tests/.."], ["conftest.py"])
+    previous_run(
+        directory, ["../outside", str(tmp_path / "outside"), "sub/a", "tests/../sub/a", "tests/.."], ["conftest.py"]
+    )
     remove_previous(directory)
     assert all(file.exists() for file in files)
     assert not (directory / "run.json").exists()
