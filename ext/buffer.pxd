@@ -1,5 +1,7 @@
 # cython: cdivision=True
-"""A growable byte buffer, and text made valid on its way into it."""
+"""A byte buffer that is drained when it is large, and text made valid on its way into it."""
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.object cimport PyObject
 from libc.stdint cimport uint8_t, uint64_t
 from libc.stdlib cimport realloc
 from libc.string cimport memcpy
@@ -8,6 +10,10 @@ cdef struct Buffer:
     uint8_t *bytes
     size_t size
     size_t capacity
+    PyObject *write          # called with bytes
+
+cdef enum:
+    DRAIN_BYTES = 1 << 18    # so it stays in the processor's cache, and memory does not grow with the slices
 
 
 cdef inline int reserve(Buffer *buffer, size_t extra) except -1 nogil:
@@ -32,6 +38,15 @@ cdef inline int append(Buffer *buffer, const void *data, size_t size) except -1 
     reserve(buffer, size)
     memcpy(buffer.bytes + buffer.size, data, size)
     buffer.size += size
+    return 0
+
+
+cdef inline int drain(Buffer *buffer) except -1 nogil:
+    """Hand what is there to `write`."""
+    if buffer.size:
+        with gil:
+            (<object> buffer.write)(PyBytes_FromStringAndSize(<char *> buffer.bytes, buffer.size))
+        buffer.size = 0
     return 0
 
 

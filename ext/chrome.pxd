@@ -1,18 +1,16 @@
 # cython: cdivision=True
 """One track's slices as Chrome Trace Event JSON objects, each followed by a comma and a line break.
 
-A slice is one "X" object, except where that would not be read back as it was written: trace_processor sorts what
-begins at the same time by duration, so a slice of 0 ns would change places with its neighbours. A track that has
-one is written as "B" and "E" pairs, whose order in the file is kept; so is every track of a joined trace, where a
-slice may begin in one window and end in another.
+A slice is one "X" object; one that is cut into several windows is written in the window where it ends. Readers sort
+by time, and take parents before children where both begin and end together because they come first in the file.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset, strlen
 
-from buffer cimport Buffer, append, append_text, reserve
+from buffer cimport DRAIN_BYTES, Buffer, append, append_text, drain, reserve
 from columns cimport CALLABLE, CODE, CUT_END, CUT_START, DIED, HEALED, RESUMED, THROWN, YIELDED, Columns, Name
-from walk cimport (Folded, MAX_DEPTH, Open, Walk, Window, cut, enter, find, folded_into, is_over, is_plain, leave,
+from walk cimport (Folded, MAX_DEPTH, Walk, Window, cut, enter, find, folded_into, is_over, is_plain, leave, left_open,
                    nanoseconds)
 
 cdef struct Heads:           # the part of an object that is the same for each slice of a name
@@ -20,13 +18,16 @@ cdef struct Heads:           # the part of an object that is the same for each s
     size_t *start            # by id: where in `text`, plus one; 0 = not made yet
     uint32_t *length
 
+cdef struct Times:           # ns
+    uint64_t start
+    uint64_t end
+
 cdef struct Objects:
     Buffer *out
     const Window *window
     Heads heads
     const char *lane         # '"pid":1,"tid":2'
     size_t lane_length
-    bint paired
     bint comma               # whether the open "args" has an entry
 
 
@@ -86,13 +87,9 @@ cdef inline int define(Objects *o, uint32_t id) except -1 nogil:
     append_literal(text, '{"name":')
     append_quoted(text, name)
     if name.kind == CALLABLE:
-        append_literal(text, ',"cat":"c","ph":')
+        append_literal(text, ',"cat":"c","ph":"X",')
     else:
-        append_literal(text, ',"cat":"python","ph":')
-    if o.paired:
-        append_literal(text, '"B",')
-    else:
-        append_literal(text, '"X",')
+        append_literal(text, ',"cat":"python","ph":"X",')
     append(text, o.lane, o.lane_length)
     append_literal(text, ',"args":{')
     if name.kind == CODE:
@@ -147,66 +144,48 @@ cdef inline int append_args(Objects *o, size_t row) except -1 nogil:
     return 0
 
 
-cdef inline bint has_args(const Window *window, size_t row) noexcept nogil:
-    return not is_plain(window, row, THROWN | CUT_START | CUT_END | HEALED | DIED | RESUMED | YIELDED)
-
-
-cdef inline int begin_slice(Objects *o, const Walk *walk, const Open *opened) except -1 nogil:
-    cdef size_t row = opened.row
+cdef inline int write_slice(Objects *o, size_t row, uint64_t start, uint64_t end) except -1 nogil:
     cdef uint32_t id = o.window.columns.name[row]
     if not o.heads.start[id]:
         define(o, id)
     append(o.out, o.heads.text.bytes + o.heads.start[id] - 1, o.heads.length[id])
-    if not o.paired and has_args(o.window, row):
+    if not is_plain(o.window, row, THROWN | CUT_START | CUT_END | HEALED | DIED | RESUMED | YIELDED):
         o.comma = o.out.bytes[o.out.size - 1] != c'{'
         append_args(o, row)
-    append_time(o.out, '},"ts":', walk.now)
-    if not o.paired:
-        append_time(o.out, ',"dur":', opened.end - walk.now)
+    append_time(o.out, '},"ts":', start)
+    append_time(o.out, ',"dur":', end - start)
     return append(o.out, <const char *> "},\n", 3)
 
 
-cdef inline int end_slice(Objects *o, Walk *walk) except -1 nogil:
+cdef inline void end_slice(Walk *walk, Times *times) noexcept nogil:
     cdef size_t row = leave(walk)
-    if not o.paired or o.window.columns.flags[row] & CUT_END and o.window.joined:
-        return 0
-    append_literal(o.out, '{"ph":"E",')
-    append(o.out, o.lane, o.lane_length)
-    if has_args(o.window, row):
-        append_literal(o.out, ',"args":{')
-        o.comma = False
-        append_args(o, row)
-        append(o.out, <const char *> "}", 1)
-    append_time(o.out, ',"ts":', walk.now)
-    return append(o.out, <const char *> "},\n", 3)
+    times[row].start = walk.stack[walk.top].start
+    times[row].end = walk.now
 
 
-cdef inline int encode_rows(Objects *o) except -1 nogil:
-    """Write every slice; return 1, having written some, when one of 0 ns calls for pairs."""
-    cdef const Columns *c = o.window.columns
-    cdef const Open *opened
-    cdef Walk walk
-    cdef size_t row
-    walk.top = 0
-    walk.now = 0
+cdef inline void time_slices(const Window *window, Walk *walk, Times *times) noexcept nogil:
+    """Fill in when each slice begins and ends; 0 to 0 for those that are not written."""
+    cdef const Columns *c = window.columns
+    cdef size_t row, kept
     for row in range(c.count):
         if c.depth[row] >= MAX_DEPTH:
             continue
-        while is_over(&walk, o.window, c.depth[row]):
-            end_slice(o, &walk)
-        opened = enter(&walk, o.window, row)
-        if not o.paired and opened.end == walk.now:
-            return 1
-        if row >= o.window.continued:
-            begin_slice(o, &walk, opened)
-    while walk.top:
-        end_slice(o, &walk)
-    return 0
+        while is_over(walk, window, c.depth[row]):
+            end_slice(walk, times)
+        enter(walk, window, row)
+    kept = left_open(walk, window)
+    while walk.top > kept:
+        end_slice(walk, times)
 
 
-cdef inline int encode(Buffer *out, const Window *window, const char *lane, size_t lane_length) except -1 nogil:
-    """Append the track's slices; `lane` is the JSON of their "pid" and "tid"."""
-    cdef size_t before = out.size
+cdef inline int encode(Buffer *out, const Window *window, Walk *walk, const char *lane,
+                       size_t lane_length) except -1 nogil:
+    """Write the track's slices; `lane` is the JSON of their "pid" and "tid".
+
+    What goes on in the next window stays open in `walk`.
+    """
+    cdef const Columns *c = window.columns
+    cdef Times *times = <Times *> calloc(c.count + 1, sizeof(Times))
     cdef size_t names = 0
     cdef size_t row
     cdef Objects o
@@ -215,22 +194,23 @@ cdef inline int encode(Buffer *out, const Window *window, const char *lane, size
     o.window = window
     o.lane = lane
     o.lane_length = lane_length
-    o.paired = window.joined
-    for row in range(window.columns.count):
-        names = max(names, window.columns.name[row])
+    for row in range(c.count):
+        names = max(names, c.name[row])
     o.heads.start = <size_t *> calloc(names + 1, sizeof(size_t))
     o.heads.length = <uint32_t *> calloc(names + 1, sizeof(uint32_t))
     try:
-        if o.heads.start == NULL or o.heads.length == NULL:
+        if times == NULL or o.heads.start == NULL or o.heads.length == NULL:
             with gil:
                 raise MemoryError
-        if encode_rows(&o):
-            out.size = before
-            o.heads.text.size = 0
-            memset(o.heads.start, 0, (names + 1) * sizeof(size_t))
-            o.paired = True
-            encode_rows(&o)
+        time_slices(window, walk, times)
+        for row in range(c.count):
+            if times[row].end:
+                write_slice(&o, row, times[row].start, times[row].end)
+            if out.size >= DRAIN_BYTES:
+                drain(out)
+        drain(out)
     finally:
+        free(times)
         free(o.heads.text.bytes)
         free(o.heads.start)
         free(o.heads.length)

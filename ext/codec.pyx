@@ -3,17 +3,17 @@
 import mmap
 import os
 
-from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.object cimport PyObject
 from libc.stdint cimport UINT64_MAX, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport free
 from libc.string cimport memset
 
 cimport chrome
 cimport perfetto
 from buffer cimport Buffer
 from columns cimport (
-    CODE, CUT_END, CUT_START, STRING, Columns, Name, NameTable, define_name, find_name, free_columns, free_names, reserve,
+    CODE, CUT_START, STRING, Columns, Name, NameTable, define_name, find_name, free_columns, free_names, grown, reserve,
 )
 from nest cimport cut, die
 from reader cimport (
@@ -23,7 +23,7 @@ from spool cimport (
     PT_CHUNK_BYTES, PT_CHUNKS_OFFSET, PT_MAGIC, PT_MAX_CHUNKS, PT_VERSION, pt_header, pt_load32, pt_load64,
     pt_monotonic_ns, pt_now, pt_store32, pt_store64,
 )
-from walk cimport MAX_DEPTH, Folded, Window
+from walk cimport Before, Folded, Walk, Window, folded_into
 
 
 cdef class Names:
@@ -388,85 +388,76 @@ def anchor(uint32_t clock):
     return tick, at
 
 
-cdef struct Source:          # what an encoder reads, with the memory that it takes
-    Window window
-    Folded *before
+cdef class Source:
+    """What an encoder reads: a window of a track, its names, and what it went on from."""
 
-
-cdef int open_source(Source *source, Slices slices, Names names, uint64_t origin, double ns_per_tick,
-                     list before) except -1:
-    cdef size_t i
-    memset(source, 0, sizeof(Source))
-    source.window.columns = &slices.columns
-    source.window.names = &names.table
-    source.window.unknown.text = "?"
-    source.window.unknown.length = 1
-    source.window.origin = origin
-    source.window.ns_per_tick = ns_per_tick
-    if before is not None:
-        source.before = <Folded *> calloc(len(before) + 1, sizeof(Folded))
-        if source.before == NULL:
-            raise MemoryError
-        for i in range(len(before)):
-            _, source.before[i].count, source.before[i].ticks = before[i]
-        source.window.joined = True
-        source.window.continued = len(before)
-        source.window.before = source.before
-    return 0
-
-
-cdef void close_source(Source *source) noexcept:
-    free(source.before)
-
-
-def perfetto_slices(Slices slices not None, Names names not None, uint64_t origin, double ns_per_tick, uint64_t track,
-                    uint32_t sequence, list before=None):
-    """Return the slices as packets of one sequence. With `before`, the window is one of many: see `open_slices`."""
-    cdef Source source
+    cdef Window window
+    cdef Walk walk
     cdef Buffer out
-    memset(&out, 0, sizeof(out))
-    open_source(&source, slices, names, origin, ns_per_tick, before)
-    try:
-        with nogil:
-            perfetto.encode(&out, &source.window, track, sequence)
-        return PyBytes_FromStringAndSize(<char *> out.bytes, out.size)
-    finally:
-        free(out.bytes)
-        close_source(&source)
+    cdef Names names         # kept alive
+    cdef Before *before
+
+    def __cinit__(self, Slices slices not None, Names names not None, uint64_t origin, double ns_per_tick, list before,
+                  uint64_t now, write not None):
+        cdef size_t i
+        self.names = names
+        self.before = <Before *> grown(NULL, (len(before or ()) + 1) * sizeof(Before))
+        self.window.columns = &slices.columns
+        self.window.names = &names.table
+        self.window.unknown.text = "?"
+        self.window.unknown.length = 1
+        self.window.origin = origin
+        self.window.ns_per_tick = ns_per_tick
+        self.window.before = self.before
+        self.walk.now = now
+        self.out.write = <PyObject *> write  # whoever made this holds it
+        if before is not None:
+            self.window.joined = True
+            self.window.continued = len(before)
+            for i in range(len(before)):
+                _, self.before[i].start, self.before[i].count, self.before[i].ticks = before[i]
+
+    def __dealloc__(self):
+        free(self.before)
+        free(self.out.bytes)
+
+    cdef tuple result(self):
+        """Return (how far time got in ns, what goes on in the next window)."""
+        cdef list after = []
+        cdef size_t i, row
+        cdef Folded folded
+        for i in range(self.walk.top):
+            row = self.walk.stack[i].row
+            folded = folded_into(&self.window, row)
+            after.append((self.window.columns.name[row], self.walk.stack[i].start, folded.count, folded.ticks))
+        return self.walk.now, after
 
 
-def chrome_slices(Slices slices not None, Names names not None, uint64_t origin, double ns_per_tick, bytes lane not None,
-                  list before=None):
-    """Return the slices as JSON objects, each with a comma after it; `lane` is the JSON of their pid and tid."""
-    cdef Source source
-    cdef Buffer out
+def perfetto_slices(Slices slices, Names names, uint64_t origin, double ns_per_tick, uint64_t track, uint32_t sequence,
+                    write, list before=None, uint64_t now=0):
+    """Write the slices as packets of one sequence; see the stub."""
+    cdef Source source = Source(slices, names, origin, ns_per_tick, before, now, write)
+    with nogil:
+        perfetto.encode(&source.out, &source.window, &source.walk, track, sequence)
+    return source.result()
+
+
+def chrome_slices(Slices slices, Names names, uint64_t origin, double ns_per_tick, bytes lane not None, write,
+                  list before=None, uint64_t now=0):
+    """Write the slices as JSON objects; see the stub."""
+    cdef Source source = Source(slices, names, origin, ns_per_tick, before, now, write)
     cdef const char *text = lane
     cdef size_t length = len(lane)
-    memset(&out, 0, sizeof(out))
-    open_source(&source, slices, names, origin, ns_per_tick, before)
-    try:
-        with nogil:
-            chrome.encode(&out, &source.window, text, length)
-        return PyBytes_FromStringAndSize(<char *> out.bytes, out.size)
-    finally:
-        free(out.bytes)
-        close_source(&source)
+    with nogil:
+        chrome.encode(&source.out, &source.window, &source.walk, text, length)
+    return source.result()
 
 
-def open_slices(Slices slices not None, list before not None):
-    """Return (how many of `before` go on in this window, the list for the next window).
-
-    The lists are of what a track has open between two windows, outermost first: (name, folded so far, its ticks).
-    """
+def continued(Slices slices not None, list before not None):
+    """Return how many of the slices that were open after the window before, outermost first, go on in this one."""
     cdef Columns *c = &slices.columns
-    cdef size_t row, continued = 0
-    cdef list after = []
-    for row in range(min(c.count, <size_t> len(before))):
-        if not c.flags[row] & CUT_START or c.depth[row] != row or before[row][0] != c.name[row]:
-            break
-        continued += 1
-    for row in range(c.count):
-        if c.flags[row] & CUT_END and c.depth[row] == <size_t> len(after) and c.depth[row] < MAX_DEPTH:
-            _, count, ticks = before[row] if row < continued else (0, 0, 0)
-            after.append((c.name[row], count + c.folded[row], ticks + c.folded_ticks[row]))
-    return continued, after
+    cdef size_t row = 0
+    while (row < c.count and row < <size_t> len(before) and c.flags[row] & CUT_START and c.depth[row] == row
+           and before[row][0] == c.name[row]):
+        row += 1
+    return row

@@ -8,9 +8,10 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset, strlen
 
-from buffer cimport Buffer, append, append_text, reserve
+from buffer cimport DRAIN_BYTES, Buffer, append, append_text, drain, reserve
 from columns cimport CALLABLE, CODE, CUT_END, CUT_START, DIED, HEALED, RESUMED, THROWN, YIELDED, Columns, Name
-from walk cimport Folded, MAX_DEPTH, Walk, Window, cut, enter, find, folded_into, is_over, is_plain, leave, nanoseconds
+from walk cimport (Folded, MAX_DEPTH, Walk, Window, cut, enter, find, folded_into, is_over, is_plain, leave, left_open,
+                   nanoseconds)
 
 cdef enum Wire:
     VARINT = 0
@@ -212,15 +213,16 @@ cdef inline void make_end(Sequence *s, uint8_t flags) noexcept nogil:
 
 
 cdef inline int write_plain(Sequence *s, uint64_t now, const Template *template) except -1 nogil:
+    """Write a packet with nothing of its own but the time, which comes last: gzip then finds the longest matches."""
     cdef uint8_t *packet
     cdef uint8_t *to
     reserve(s.out, PACKET_BYTES)
     packet = s.out.bytes + s.out.size
     packet[0] = 1 << 3 | BYTES
-    packet[2] = 8 << 3                               # timestamp
-    to = put_varint(packet + 3, now - s.last)
-    memcpy(to, template.bytes, sizeof(template.bytes))
-    to += template.length
+    memcpy(packet + 2, template.bytes, sizeof(template.bytes))
+    to = packet + 2 + template.length
+    to[0] = 8 << 3                                   # timestamp
+    to = put_varint(to + 1, now - s.last)
     packet[1] = <uint8_t> (to - packet - 2)
     s.out.size = to - s.out.bytes
     s.last = now
@@ -299,21 +301,20 @@ cdef inline int write_end(Sequence *s, uint64_t now, size_t row) except -1 nogil
 
 cdef inline int end_slice(Sequence *s, Walk *walk) except -1 nogil:
     cdef size_t row = leave(walk)
-    cdef uint8_t flags = s.window.columns.flags[row]
-    if flags & CUT_END and s.window.joined:
-        return 0
     if is_plain(s.window, row, THROWN | CUT_START | CUT_END | HEALED | DIED):
-        return write_plain(s, walk.now, &s.ends[flags & 3])
+        return write_plain(s, walk.now, &s.ends[s.window.columns.flags[row] & 3])
     return write_end(s, walk.now, row)
 
 
 cdef inline int encode_rows(Sequence *s, Walk *walk) except -1 nogil:
     cdef const Columns *c = s.window.columns
     cdef uint32_t name
-    cdef size_t row
+    cdef size_t row, kept
     for row in range(c.count):
         if c.depth[row] >= MAX_DEPTH:
             continue
+        if s.out.size >= DRAIN_BYTES:
+            drain(s.out)
         while is_over(walk, s.window, c.depth[row]):
             end_slice(s, walk)
         name = c.name[row]
@@ -322,21 +323,23 @@ cdef inline int encode_rows(Sequence *s, Walk *walk) except -1 nogil:
         enter(walk, s.window, row)
         if row >= s.window.continued:
             write_plain(s, walk.now, &(<Template *> s.begins.bytes)[s.name_iids[name] - 1])
-    while walk.top:
+    kept = left_open(walk, s.window)
+    while walk.top > kept:
         end_slice(s, walk)
     return 0
 
 
-cdef inline int encode(Buffer *out, const Window *window, uint64_t track, uint32_t id) except -1 nogil:
-    """Append the track's slices as the packets of sequence `id`, to the track with the uuid `track`."""
+cdef inline int encode(Buffer *out, const Window *window, Walk *walk, uint64_t track, uint32_t id) except -1 nogil:
+    """Write the track's slices as the packets of sequence `id`, to the track with the uuid `track`.
+
+    What goes on in the next window stays open in `walk`.
+    """
     cdef const Columns *c = window.columns
     cdef uint32_t names = 0
     cdef uint32_t strings = 0
     cdef uint8_t flags
     cdef size_t row
     cdef Sequence s
-    cdef Walk walk
-    walk.top = 0
     memset(&s, 0, sizeof(s))
     s.out = out
     s.window = window
@@ -344,7 +347,8 @@ cdef inline int encode(Buffer *out, const Window *window, uint64_t track, uint32
     for row in range(c.count):
         names = max(names, c.name[row])
         strings = max(strings, c.raised[row])
-    walk.now = nanoseconds(window, c.start[0]) if c.count else 0
+    if c.count:
+        walk.now = max(walk.now, nanoseconds(window, c.start[0]))
     for flags in range(4):
         make_end(&s, flags)
     s.name_iids = <uint32_t *> calloc(<size_t> names + 1, sizeof(uint32_t))
@@ -354,7 +358,8 @@ cdef inline int encode(Buffer *out, const Window *window, uint64_t track, uint32
             with gil:
                 raise MemoryError
         begin_sequence(&s, track, walk.now)
-        encode_rows(&s, &walk)
+        encode_rows(&s, walk)
+        drain(out)
     finally:
         free(s.name_iids)
         free(s.string_iids)

@@ -1,8 +1,10 @@
 # cython: cdivision=True
 """The slices of one track in the order in which they begin and end, in nanoseconds: what every encoder walks.
 
-Both formats come from this one walk, so they agree to the nanosecond: a child lies within its parent, siblings do
-not overlap, and slices too deep for a viewer are folded into the deepest one drawn.
+Both formats come from this one walk, so they agree to the nanosecond. A child lies within its parent and siblings do
+not overlap. Every slice lasts at least 1 ns, and what it touches gives way by as much: trace_processor sorts what
+JSON has at one moment (ends, then slices from the longest to the shortest), and that order has no place for a slice
+of 0 ns. Slices too deep for a viewer are folded into the deepest one drawn.
 """
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
@@ -11,8 +13,9 @@ from columns cimport CUT_END, CUT_START, Columns, Name, NameTable, find_name
 cdef enum:
     MAX_DEPTH = 512  # trace_processor takes no deeper slice: it drops it, or puts it at the top
 
-cdef struct Folded:
-    uint64_t count
+cdef struct Before:          # a slice that went on from the window before
+    uint64_t start           # ns
+    uint64_t count           # folded into it so far
     uint64_t ticks
 
 cdef struct Window:
@@ -23,11 +26,16 @@ cdef struct Window:
     double ns_per_tick
     bint joined              # one of many windows: what is cut at its end goes on in the next
     size_t continued         # so many first rows went on from the window before
-    const Folded *before     # ... with what was folded into them there
+    const Before *before     # ... as they were at its end
+
+cdef struct Folded:
+    uint64_t count
+    uint64_t ticks
 
 cdef struct Open:
     size_t row
-    uint64_t end             # ns
+    uint64_t start           # ns
+    uint64_t end
 
 cdef struct Walk:
     uint64_t now             # ns, never goes back
@@ -53,28 +61,31 @@ cdef inline bint is_over(const Walk *walk, const Window *window, uint32_t depth)
     return walk.top > 0 and window.columns.depth[walk.stack[walk.top - 1].row] >= depth
 
 
-cdef inline Open *enter(Walk *walk, const Window *window, size_t row) noexcept nogil:
+cdef inline void enter(Walk *walk, const Window *window, size_t row) noexcept nogil:
     """Open the slice of `row` at `walk.now`."""
-    cdef uint64_t start = nanoseconds(window, window.columns.start[row])
-    cdef uint64_t end = nanoseconds(window, window.columns.end[row])
-    cdef uint64_t limit
     cdef Open *opened = &walk.stack[walk.top]
-    if walk.top:
-        limit = walk.stack[walk.top - 1].end
-        start = min(start, limit)
-        end = min(end, limit)
-    walk.now = max(walk.now, start)
+    walk.now = max(walk.now, nanoseconds(window, window.columns.start[row]))
     opened.row = row
-    opened.end = max(end, walk.now)
+    opened.start = walk.now if row >= window.continued else window.before[row].start
+    opened.end = nanoseconds(window, window.columns.end[row])
     walk.top += 1
-    return opened
 
 
 cdef inline size_t leave(Walk *walk) noexcept nogil:
     """Close the innermost open slice at `walk.now`; return its row."""
+    cdef const Open *opened
     walk.top -= 1
-    walk.now = max(walk.now, walk.stack[walk.top].end)
-    return walk.stack[walk.top].row
+    opened = &walk.stack[walk.top]
+    walk.now = max(walk.now, max(opened.end, opened.start + 1))
+    return opened.row
+
+
+cdef inline size_t left_open(const Walk *walk, const Window *window) noexcept nogil:
+    """Return how many of the open slices go on in the next window, after the last row: the outermost ones."""
+    cdef size_t count = 0
+    while window.joined and count < walk.top and window.columns.flags[walk.stack[count].row] & CUT_END:
+        count += 1
+    return count
 
 
 cdef inline bint is_plain(const Window *window, size_t row, uint8_t flags) noexcept nogil:

@@ -1,5 +1,7 @@
 """Spool bytes to columns to encoded bytes; built from ext/codec.pyx."""
 
+from collections.abc import Callable
+
 class Names:
     parent: Names | None
     @property
@@ -82,14 +84,31 @@ def perfetto_slices(
     ns_per_tick: float,
     track: int,
     sequence: int,
-    before: list[tuple[int, int, int]] | None = None,
-) -> bytes: ...
+    write: Callable[[bytes], object],
+    before: list[tuple[int, int, int, int]] | None = None,
+    now: int = 0,
+) -> tuple[int, list[tuple[int, int, int, int]]]:
+    """Write the slices as packets of the sequence, on the track with that uuid; return what comes of the window.
+
+    `write` gets whole packets, some 256 KiB at a time; what it raises ends the work.
+
+    With `before` the window is one of many: the slices that are cut at its end are not ended, and the first rows go on
+    with `before` (outermost first: name, start in ns, slices folded into it, their ticks), all of which must be
+    `continued`. No slice begins or ends before `now` (ns). The result is the `now` and the `before` for the
+    next window.
+    """
+
 def chrome_slices(
     slices: Slices,
     names: Names,
     origin: int,
     ns_per_tick: float,
     lane: bytes,
-    before: list[tuple[int, int, int]] | None = None,
-) -> bytes: ...
-def open_slices(slices: Slices, before: list[tuple[int, int, int]]) -> tuple[int, list[tuple[int, int, int]]]: ...
+    write: Callable[[bytes], object],
+    before: list[tuple[int, int, int, int]] | None = None,
+    now: int = 0,
+) -> tuple[int, list[tuple[int, int, int, int]]]:
+    """Write the same as JSON objects, each with a comma and a line break after it; `lane` is their pid and tid in JSON."""
+
+def continued(slices: Slices, before: list[tuple[int, int, int, int]]) -> int:
+    """Return how many of the slices that were open after the window before, outermost first, go on in this one."""

@@ -10,6 +10,7 @@ nothing for it. Keys may repeat; order is kept.
 
 import sys
 
+VERSION = 1  # of the records and of the settings
 DIRECTORY = ".spool"
 SETTINGS = "settings"
 STATUS = "status"

@@ -62,12 +62,13 @@ class Follower:
         """
         self.status["pid"] = os.getpid()
         self._beat()
-        outputs.remove_previous(self.directory)
         self.status["state"] = StatusPage.FOLLOWING
         while not self._round():
             time.sleep(self._pause)
         self.status["state"] = StatusPage.FINISHING
-        if self.writing is not None:
+        if self.writing is None:  # nothing was recorded
+            outputs.remove_previous(self.directory)
+        else:
             self.writing.end()
             while not self.writing.wait(IDLE):
                 self._beat()

@@ -10,28 +10,32 @@ import orjson
 from pytest_timeline._codec import chrome_slices
 from pytest_timeline.export.gzipped import GzippedFile
 from pytest_timeline.export.seams import Ended, Seams
-from pytest_timeline.export.story import arguments, clean, tell
+from pytest_timeline.export.story import arguments, clean, place
 from pytest_timeline.timeline.model import Clock, Process, Timeline, Track
 
 TEST_TID = 1 << 30  # above every thread id of Linux, and within 31 bits
 GIL_TID = TEST_TID + 1
+CODE, CALLABLE = 17, 18  # a name's kinds, as spool.h has them
 
 
 class ChromeExporter:
+    """One `.json.gz` for each timeline."""
+
     suffix = ".json.gz"
 
     def write(self, timeline: Timeline, clock: Clock, path: Path) -> None:
+        """See Exporter."""
         with GzippedFile(path) as file:
             array = _Array(file)
             array.extend(_metadata(timeline) + _story(timeline, clock))
             for process in timeline.processes:
                 for track in process.tracks:
-                    array.extend(
-                        chrome_slices(track.slices, track.names, clock.origin, clock.ns_per_tick, _lane(process, track))
-                    )
+                    lane = _lane(process.pid, track.kind, track.native_id)
+                    chrome_slices(track.slices, track.names, clock.origin, clock.ns_per_tick, lane, array.extend)
             array.close()
 
     def combined(self, path: Path, clock: Clock) -> CombinedChrome:
+        """See Exporter."""
         return CombinedChrome(path, clock)
 
 
@@ -45,26 +49,28 @@ class CombinedChrome:
         self._seams = Seams()
 
     def add(self, timeline: Timeline) -> None:
-        clock = self._clock
-        self._array.extend(_metadata(timeline) + _story(timeline, clock))
+        """See Combined."""
+        self._array.extend(_metadata(timeline) + _story(timeline, self._clock))
         for process in timeline.processes:
             for track in process.tracks:
-                before, ended = self._seams.join(process, track, clock.ns(timeline.end))
-                self._array.extend(_cut(ended))
-                self._array.extend(
-                    chrome_slices(track.slices, track.names, clock.origin, clock.ns_per_tick, _lane(process, track), before)
-                )
+                self._add_track(process, track, self._clock.ns(timeline.end))
         self._file.checkpoint()
 
+    def _add_track(self, process: Process, track: Track, end: int) -> None:
+        clock, lane = self._clock, _lane(process.pid, track.kind, track.native_id)
+        before, now, ended = self._seams.arrive(process, track)
+        self._array.extend(_ended(ended))
+        now, after = chrome_slices(
+            track.slices, track.names, clock.origin, clock.ns_per_tick, lane, self._array.extend, before, now
+        )
+        self._seams.leave(process, track, end, now, after)
+
     def close(self) -> None:
-        try:
+        """See Combined."""
+        with self._file:
             for ended in self._seams.rest():
-                self._array.extend(_cut(ended))
+                self._array.extend(_ended(ended))
             self._array.close()
-        except BaseException:
-            self._file.discard()
-            raise
-        self._file.close()
 
 
 class _Array:
@@ -89,8 +95,8 @@ def _tid(kind: str, native_id: int) -> int:
     return native_id & 0x7FFFFFFF if kind == "thread" else GIL_TID
 
 
-def _lane(process: Process, track: Track) -> bytes:
-    return b'"pid":%d,"tid":%d' % (process.pid, _tid(track.kind, track.native_id))
+def _lane(pid: int, kind: str, native_id: int) -> bytes:
+    return b'"pid":%d,"tid":%d' % (pid, _tid(kind, native_id))
 
 
 def _lines(objects: list[dict[str, Any]]) -> bytes:
@@ -104,7 +110,9 @@ def _metadata(timeline: Timeline) -> bytes:
         objects.append({"ph": "M", "name": what, "pid": pid, "tid": tid, "args": args})
 
     for index, process in enumerate(timeline.processes):
-        main = next((track.native_id for track in process.tracks if track.kind == "thread"), process.pid)
+        main = next(
+            (_tid("thread", track.native_id) for track in process.tracks if track.kind == "thread"), process.pid
+        )
         say("process_name", process.pid, main, name=clean(process.name))
         say("process_sort_index", process.pid, main, sort_index=index)
         if index == 0:
@@ -122,18 +130,29 @@ def _story(timeline: Timeline, clock: Clock) -> bytes:
         return b""
     lane = {"pid": timeline.processes[0].pid, "tid": TEST_TID}
     objects: list[dict[str, Any]] = []
-    for phase, ns, what in tell(timeline, clock):
-        each: dict[str, Any] = {"ph": phase, **lane, "ts": ns / 1000}
-        if phase != "E":
-            each |= {"name": clean(what.name), "cat": what.category, "args": arguments(timeline, what)}
-        if phase == "i":
-            each["s"] = "t"
-        objects.append(each)
+    for placed in place(timeline, clock):
+        times = {"ph": "X", "ts": placed.start / 1000, "dur": (placed.end - placed.start) / 1000}
+        about = {"name": clean(placed.span.name), "cat": placed.span.category}
+        objects.append(lane | times | about | {"args": arguments(timeline, placed.span)})
+    for instant in timeline.instants:
+        times = {"ph": "i", "ts": clock.ns(instant.tick) / 1000, "s": "t"}
+        about = {"name": clean(instant.name), "cat": instant.category}
+        objects.append(lane | times | about | {"args": arguments(timeline, instant)})
     return _lines(objects)
 
 
-def _cut(ended: Ended) -> bytes:
-    """Return the ends of slices that nobody saw end."""
-    key = ended.key
+def _ended(ended: Ended) -> bytes:
+    key = ended.track
     lane = {"pid": key.pid, "tid": _tid(key.kind, key.native_id)}
-    return _lines([{"ph": "E", **lane, "ts": ended.ns / 1000, "args": {"cut": "end"}}] * ended.count)
+    objects: list[dict[str, Any]] = []
+    for id, start, folded, _ in ended.slices:
+        try:
+            name, kind, file, line, _ = ended.names[id]
+        except KeyError:
+            name, kind, file, line = "?", 0, "", 0
+        args: dict[str, Any] = {"file": clean(file), "line": line} if kind == CODE else {}
+        args |= {"folded": folded} if folded else {}
+        category = "c" if kind == CALLABLE else "python"
+        times = {"ph": "X", "ts": start / 1000, "dur": (ended.ns - start) / 1000}
+        objects.append(lane | times | {"name": clean(name), "cat": category, "args": args | {"cut": "end"}})
+    return _lines(objects)

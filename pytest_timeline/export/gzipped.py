@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-LEVEL = 3  # docs/decisions has the measurements
+LEVEL = 4  # 5.1 bytes a slice of Perfetto, 11.2 of Chrome; 6 takes twice the time for a tenth less
 MEMBER_BYTES = 1 << 20
 
 
@@ -21,7 +21,7 @@ class GzippedFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        self._file = open(self._temporary, "wb")
+        self._file = open(self._temporary, "wb")  # noqa: SIM115 - closed by close() and discard()
         self._begin_member()
 
     def _begin_member(self) -> None:

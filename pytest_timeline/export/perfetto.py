@@ -5,7 +5,6 @@ Field numbers are those of Perfetto's trace_packet.proto, track_descriptor.proto
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -13,29 +12,36 @@ from typing import Any
 from pytest_timeline._codec import perfetto_slices
 from pytest_timeline.export.gzipped import GzippedFile
 from pytest_timeline.export.protobuf import double, message, text, uint
-from pytest_timeline.export.seams import Ended, Seams, TrackKey
+from pytest_timeline.export.seams import Ended, Seams, TrackKey, key_of
 from pytest_timeline.export.story import arguments, clean, tell
 from pytest_timeline.timeline.model import Clock, Process, Timeline, Track
 
 TYPES = {"B": 1, "E": 2, "i": 3}  # TrackEvent.Type
+EXPLICIT = 3  # TrackDescriptor.ChildTracksOrdering
 TEST_RANK, LANE_RANK, THREAD_RANK = 0, 1, 2
 STORY = 1  # the sequence of descriptors and spans; the tracks' follow
 
 
 class PerfettoExporter:
+    """One `.pftrace.gz` for each timeline."""
+
     suffix = ".pftrace.gz"
 
     def write(self, timeline: Timeline, clock: Clock, path: Path) -> None:
+        """See Exporter."""
+        sequence = STORY
         with GzippedFile(path) as file:
             file.write(_descriptors(timeline) + _story(timeline, clock))
-            for sequence, (process, track) in enumerate(_tracks(timeline), STORY + 1):
-                file.write(
+            for process in timeline.processes:
+                for track in process.tracks:
+                    sequence += 1
+                    uuid = _uuid(key_of(process, track))
                     perfetto_slices(
-                        track.slices, track.names, clock.origin, clock.ns_per_tick, _uuid(process, track), sequence
+                        track.slices, track.names, clock.origin, clock.ns_per_tick, uuid, sequence, file.write
                     )
-                )
 
     def combined(self, path: Path, clock: Clock) -> CombinedPerfetto:
+        """See Exporter."""
         return CombinedPerfetto(path, clock)
 
 
@@ -46,42 +52,39 @@ class CombinedPerfetto:
         self._file = GzippedFile(path)
         self._clock = clock
         self._seams = Seams()
-        self._sequence = STORY
 
     def add(self, timeline: Timeline) -> None:
-        clock = self._clock
-        self._file.write(_descriptors(timeline) + _story(timeline, clock))
-        for process, track in _tracks(timeline):
-            before, ended = self._seams.join(process, track, clock.ns(timeline.end))
-            self._file.write(_cut(ended))
-            self._sequence += 1
-            self._file.write(
-                perfetto_slices(
-                    track.slices,
-                    track.names,
-                    clock.origin,
-                    clock.ns_per_tick,
-                    _uuid(process, track),
-                    self._sequence,
-                    before,
-                )
-            )
+        """See Combined."""
+        self._file.write(_descriptors(timeline) + _story(timeline, self._clock))
+        self._sequence = STORY
+        for process in timeline.processes:
+            for track in process.tracks:
+                self._add_track(process, track, self._clock.ns(timeline.end))
         self._file.checkpoint()
 
+    def _add_track(self, process: Process, track: Track, end: int) -> None:
+        # A sequence begins anew in every window, so windows can share the small numbers, which take fewest bytes.
+        self._sequence += 1
+        before, now, ended = self._seams.arrive(process, track)
+        self._file.write(_ends(ended))
+        now, after = perfetto_slices(
+            track.slices,
+            track.names,
+            self._clock.origin,
+            self._clock.ns_per_tick,
+            _uuid(ended.track),
+            self._sequence,
+            self._file.write,
+            before,
+            now,
+        )
+        self._seams.leave(process, track, end, now, after)
+
     def close(self) -> None:
-        try:
+        """See Combined."""
+        with self._file:
             for ended in self._seams.rest():
-                self._file.write(_cut(ended))
-        except BaseException:
-            self._file.discard()
-            raise
-        self._file.close()
-
-
-def _tracks(timeline: Timeline) -> Iterator[tuple[Process, Track]]:
-    for process in timeline.processes:
-        for track in process.tracks:
-            yield process, track
+                self._file.write(_ends(ended))
 
 
 def _identify(pid: int, start: int, what: str) -> int:
@@ -89,8 +92,8 @@ def _identify(pid: int, start: int, what: str) -> int:
     return int.from_bytes(blake2b(f"{pid}/{start}/{what}".encode(), digest_size=7).digest(), "little") | 1
 
 
-def _uuid(process: Process, track: Track) -> int:
-    return _identify(process.pid, process.start, f"{track.kind}/{track.serial}/{track.native_id}")
+def _uuid(track: TrackKey) -> int:
+    return _identify(track.pid, track.start, f"{track.kind}/{track.serial}/{track.native_id}")
 
 
 def _packet(*parts: bytes) -> bytes:
@@ -102,14 +105,12 @@ def _descriptors(timeline: Timeline) -> bytes:
     for process in timeline.processes:
         uuid = _identify(process.pid, process.start, "process")
         about = message(3, uint(1, process.pid), text(6, clean(process.name)))
-        packets.append(_packet(message(60, uint(1, uuid), about, uint(11, 3))))  # children in explicit order
+        packets.append(_packet(message(60, uint(1, uuid), about, uint(11, EXPLICIT))))
         if process is timeline.processes[0]:
-            own = _identify(process.pid, process.start, "test")
-            packets.append(
-                _packet(message(60, uint(1, own), uint(5, uuid), text(2, "test"), uint(12, TEST_RANK)))
-            )
+            test = _identify(process.pid, process.start, "test")
+            packets.append(_packet(message(60, uint(1, test), uint(5, uuid), text(2, "test"), uint(12, TEST_RANK))))
         for track in process.tracks:
-            parts = [uint(1, _uuid(process, track)), uint(5, uuid)]
+            parts = [uint(1, _uuid(key_of(process, track))), uint(5, uuid)]
             if track.kind == "thread":
                 about = message(4, uint(1, process.pid), uint(2, track.native_id), text(5, clean(track.name)))
                 parts += [about, uint(12, THREAD_RANK + track.serial)]
@@ -144,15 +145,13 @@ def _annotation(key: str | None, value: Any) -> bytes:
     if isinstance(value, float):
         return name + double(5, value)
     if isinstance(value, dict):
-        return name + b"".join(message(11, _annotation(key, item)) for key, item in value.items())
+        return name + b"".join(message(11, _annotation(inner, item)) for inner, item in value.items())
     if isinstance(value, list):
         return name + b"".join(message(12, _annotation(None, item)) for item in value)
     return name + text(6, value)
 
 
-def _cut(ended: Ended) -> bytes:
-    """Return the ends of slices that nobody saw end."""
-    key: TrackKey = ended.key
-    track = uint(11, _identify(key.pid, key.start, f"{key.kind}/{key.serial}/{key.native_id}"))
+def _ends(ended: Ended) -> bytes:
     cut = message(4, _annotation("cut", "end"))
-    return _packet(uint(8, ended.ns), message(11, uint(9, TYPES["E"]), track, cut)) * ended.count
+    end = message(11, uint(9, TYPES["E"]), uint(11, _uuid(ended.track)), cut)
+    return _packet(uint(8, ended.ns), end) * len(ended.slices)

@@ -1,7 +1,7 @@
 """Where the windows of a combined trace meet: what each track has open from one window to the next.
 
-A slice that spans windows is begun in its first and ended in its last. Should the two sides of a seam not agree (a
-slice was folded away on one side only, or its process was gone), the slice ends where it was last seen.
+A slice that spans windows is one slice in the trace. Should the two sides of a seam not agree (it was folded away on
+one side, or its process was gone), it ends where it was last seen.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pytest_timeline._codec import open_slices
+from pytest_timeline._codec import Names, continued
 from pytest_timeline.timeline.model import Process, Track
 
-Open = list[tuple[int, int, int]]  # outermost first: name, slices folded into it so far, their ticks
+Open = list[tuple[int, int, int, int]]
+"""What a track has open, outermost first: name, start in ns, slices folded into it so far, their ticks."""
 
 
 class TrackKey(NamedTuple):
@@ -26,32 +27,37 @@ class TrackKey(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """So many slices of a track, the innermost ones, that end at a moment in the past."""
+    """Slices of a track, outermost first, that end where they were last seen."""
 
-    key: TrackKey
-    count: int
+    track: TrackKey
+    names: Names
+    slices: Open
     ns: int
 
 
+def key_of(process: Process, track: Track) -> TrackKey:
+    return TrackKey(process.pid, process.start, track.kind, track.serial, track.native_id)
+
+
 class Seams:
-    """What is open on every track. It forgets a track that has nothing open."""
+    """What is open on every track. It forgets a track that has nothing open, and never holds a window's slices."""
 
     def __init__(self) -> None:
-        self._open: dict[TrackKey, tuple[Open, int]] = {}
+        self._left: dict[TrackKey, Ended] = {}
 
-    def join(self, process: Process, track: Track, end: int) -> tuple[Open, Ended]:
-        """Return what goes on from the track's window before, and what does not; remember what this one leaves.
+    def arrive(self, process: Process, track: Track) -> tuple[Open, int, Ended]:
+        """Return what goes on from the window before, the earliest time of this one, and what does not go on."""
+        key = key_of(process, track)
+        left = self._left.pop(key, Ended(key, track.names, [], 0))
+        count = continued(track.slices, left.slices)
+        return left.slices[:count], left.ns, left._replace(slices=left.slices[count:])
 
-        `end` is the window's, in nanoseconds.
-        """
-        key = TrackKey(process.pid, process.start, track.kind, track.serial, track.native_id)
-        before, ns = self._open.pop(key, ([], 0))
-        continued, after = open_slices(track.slices, before)
-        if after:
-            self._open[key] = after, end
-        return before[:continued], Ended(key, len(before) - continued, ns)
+    def leave(self, process: Process, track: Track, end: int, now: int, after: Open) -> None:
+        """Remember what the encoder returned for the window that ends at `end` (ns)."""
+        if after or now > end:
+            key = key_of(process, track)
+            self._left[key] = Ended(key, track.names, after, max(now + 1, end))
 
     def rest(self) -> Iterator[Ended]:
         """Yield all that is still open at the end of the run."""
-        for key, (opened, ns) in self._open.items():
-            yield Ended(key, len(opened), ns)
+        yield from self._left.values()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from tests.support import spool_writer as w
+from support import spool_writer as w
 
 RESUMED, YIELDED, THROWN, CUT_START, CUT_END, HEALED, DIED = 1, 2, 4, 8, 16, 32, 64
 KEPT = CUT_START | CUT_END | DIED

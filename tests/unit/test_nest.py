@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pytest_timeline._codec import Slices, Spool
-from tests.support import spool_writer as w
-from tests.support.naive_nest import (
+from support import spool_writer as w
+from support.naive_nest import (
     CUT_END,
     CUT_START,
     DIED,

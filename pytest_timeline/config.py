@@ -1,0 +1,191 @@
+"""Options and ini settings, as one frozen Config; nothing else reads them.
+
+The command line wins over the ini file. Patterns become globs over `co_filename`, times become nanoseconds, and a
+value that makes no sense becomes a ConfigError that says what to write instead.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pytest
+
+MODES = ("per-test", "combined", "both")
+FORMATS = ("perfetto", "chrome")
+C_CALLS = ("auto", "all", "none")
+MACHINERY = ("_pytest", "pytest", "pluggy", "iniconfig", "pytest_timeline", "xdist", "execnet")
+NANOSECONDS = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
+
+
+class ConfigError(ValueError):
+    """A value that makes no sense; the text names the option and what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What to record and what to make of it."""
+
+    directory: str  # absolute
+    mode: str
+    formats: tuple[str, ...]
+    include: tuple[str, ...]  # globs over co_filename, as are the next two
+    exclude: tuple[str, ...]
+    machinery: tuple[str, ...]
+    min_duration_ns: int
+    max_slices: int  # per track and test
+    c_calls: str
+
+    @classmethod
+    def of_pytest(cls, config: pytest.Config) -> Config:
+        """Read pytest's configuration. Raises ConfigError."""
+        root = str(config.rootpath)
+        given = _Given(config)
+        return cls(
+            directory=os.path.abspath(os.path.join(root, os.path.expanduser(given.text("dir")))),
+            mode=given.choice("mode", MODES),
+            formats=given.formats(),
+            include=tuple(glob for pattern in given.list("include") for glob in globs(pattern, root)),
+            exclude=tuple(glob for pattern in given.list("exclude") for glob in globs(pattern, root)),
+            machinery=machinery(),
+            min_duration_ns=given.duration("min-duration"),
+            max_slices=given.count("max-slices"),
+            c_calls=given.choice("c-calls", C_CALLS),
+        )
+
+    def settings(self) -> list[tuple[str, str]]:
+        """Return the spool's settings; docs/spool-format.md lists them."""
+        return [
+            ("directory", self.directory),
+            ("mode", self.mode),
+            *(("format", name) for name in self.formats),
+            ("c_calls", self.c_calls),
+            *(("include", glob) for glob in self.include),
+            *(("exclude", glob) for glob in self.exclude),
+            *(("machinery", glob) for glob in self.machinery),
+            ("min_duration_ns", str(self.min_duration_ns)),
+            ("max_slices", str(self.max_slices)),
+        ]
+
+
+class _Given:
+    """What the user gave, each value with the name to blame for it."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def value(self, option: str) -> tuple[str, Any]:
+        dest = "timeline_" + option.replace("-", "_")
+        value = self._config.getoption(dest)
+        if value is not None:
+            return f"--timeline-{option}", value
+        try:
+            value = self._config.getini(dest)
+        except Exception as error:  # a UsageError, or before pytest 9.2 a bare ValueError or TypeError
+            raise ConfigError(f"{dest} in the ini file: {error}") from None
+        return f"{dest} in the ini file", value
+
+    def text(self, option: str) -> str:
+        name, value = self.value(option)
+        if not value or "\n" in value:
+            raise ConfigError(f"{name}: {value!r} is no path; name a directory")
+        return str(value)
+
+    def list(self, option: str) -> list[str]:
+        name, values = self.value(option)
+        for value in values:
+            if not value.strip() or "\n" in value:
+                raise ConfigError(
+                    f"{name}: {value!r} is no pattern; write a path or a module, e.g. src or package.module"
+                )
+        return list(values)
+
+    def choice(self, option: str, choices: Sequence[str]) -> str:
+        name, value = self.value(option)
+        if value not in choices:
+            raise ConfigError(f"{name}: {value!r} is none of {', '.join(choices)}")
+        return str(value)
+
+    def formats(self) -> tuple[str, ...]:
+        name, value = self.value("format")
+        lines = [value] if isinstance(value, str) else value
+        formats = [word.strip() for line in lines for word in line.split(",") if word.strip()]
+        for word in formats:
+            if word == "html":
+                raise ConfigError(f"{name}: html is not there yet; choose from {', '.join(FORMATS)}")
+            if word not in FORMATS:
+                raise ConfigError(f"{name}: {word!r} is none of {', '.join(FORMATS)}")
+        if not formats:
+            raise ConfigError(f"{name}: no format; choose from {', '.join(FORMATS)}")
+        return tuple(dict.fromkeys(formats))
+
+    def duration(self, option: str) -> int:
+        name, value = self.value(option)
+        try:
+            return nanoseconds(value)
+        except ValueError as error:
+            raise ConfigError(f"{name}: {error}") from None
+
+    def count(self, option: str) -> int:
+        name, value = self.value(option)
+        if not re.fullmatch(r"[0-9][0-9_]*", str(value)) or int(value) < 1:
+            raise ConfigError(f"{name}: {value!r} is no number above 0")
+        return int(value)
+
+
+def nanoseconds(text: str) -> int:
+    """Return a time such as `5us`, `1.5 ms` or `0` in nanoseconds. Raises ValueError."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ns|us|µs|ms|s)?\s*", text)
+    if match is None:
+        raise ValueError(f"{text!r} is no time; write for example 5us or 1ms")
+    number, unit = match.groups()
+    if unit is None and float(number):
+        raise ValueError(f"{text!r} has no unit; write for example {number}us or {number}ms")
+    return round(float(number) * NANOSECONDS[unit or "ns"])
+
+
+def globs(pattern: str, root: str) -> list[str]:
+    """Return the globs over `co_filename` that a path or module pattern means.
+
+    A path (it has a separator, ends in .py, or exists) is relative to `root`, and a directory means all below it.
+    Anything else is a dotted module name: the module's file wherever it is, and all of the package of that name.
+    """
+    pattern = pattern.strip()
+    if pattern.startswith("<"):  # <string>, <frozen ...>
+        return [pattern]
+    path = os.path.normpath(os.path.join(root, os.path.expanduser(pattern)))
+    separators = tuple(filter(None, (os.sep, os.altsep)))
+    if os.path.isdir(path) or pattern.endswith(separators):
+        return [_below(path)]
+    if pattern.endswith(".py") or os.path.exists(path):
+        return [path]
+    if any(separator in pattern for separator in separators):
+        return [path, _below(path)]  # with wildcards it may be either
+    module = pattern.replace(".", os.sep)
+    return [f"*{os.sep}{module}.py", f"*{os.sep}{module}{os.sep}*"]
+
+
+def machinery() -> tuple[str, ...]:
+    """Return the globs of the test machinery that is installed."""
+    return tuple(glob for name in MACHINERY for glob in _module_globs(name))
+
+
+def _module_globs(name: str) -> Iterable[str]:
+    try:
+        spec = importlib.util.find_spec(name)  # finds, and does not import
+    except ValueError:  # in sys.modules without a spec
+        spec = None
+    if spec is None:
+        return []
+    if spec.submodule_search_locations:
+        return [_below(os.path.abspath(path)) for path in spec.submodule_search_locations]
+    return [spec.origin] if spec.origin else []
+
+
+def _below(path: str) -> str:
+    return os.path.join(path, "*")

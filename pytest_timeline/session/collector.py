@@ -1,0 +1,82 @@
+"""The collector process, as the plugin sees it: started with the run, waited for at its end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from pytest_timeline import _recorder, spooldir
+from pytest_timeline.spooldir import StatusPage
+
+STALE_NS = 5_000_000_000
+PATIENT_SECONDS = 0.2  # polled often until then: most runs are done by then
+SHORT_POLL, LONG_POLL = 0.005, 0.05
+
+
+class Collector:
+    """Follows the spool `spool`; `problem` says what went wrong with it, if anything did."""
+
+    def __init__(self, spool: str) -> None:
+        """Make the status page. Raises OSError."""
+        self._spool = spool
+        self._page = StatusPage(os.path.join(spool, spooldir.STATUS), create=True)
+        self._page["heartbeat"] = time.monotonic_ns()  # until the collector's own: the spool is in use
+        self._pid = 0
+        self.problem: str | None = None
+
+    def start(self) -> None:
+        """Start the process; failing to is a problem to report at the end, not an error."""
+        argv = spooldir.command(self._spool)
+        try:
+            if sys.platform == "win32":
+                flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
+                null = subprocess.DEVNULL
+                self._pid = subprocess.Popen(argv, creationflags=flags, stdin=null, stdout=null, stderr=null).pid
+            else:
+                self._pid = _recorder.spawn_detached([os.fsencode(word) for word in argv])
+        except OSError as error:
+            self.problem = f"the collector did not start ({error.strerror or error})"
+
+    def wait(self, progress: Callable[[int, int], None]) -> None:
+        """Return when the timelines are written or never will be; call `progress(done, total)` now and then."""
+        self._page["finish"] = 1
+        if self.problem is not None:
+            return
+        start = time.monotonic()
+        try:
+            while (state := self._page["state"]) not in (StatusPage.DONE, StatusPage.FAILED):
+                if not self._alive():
+                    if self._page["state"] != StatusPage.DONE:
+                        self.problem = "the collector is gone"
+                        self._page["heartbeat"] = 0  # the spool is nobody's now
+                    return
+                progress(self._page["done"], self._page["total"])
+                time.sleep(SHORT_POLL if time.monotonic() - start < PATIENT_SECONDS else LONG_POLL)
+            if state == StatusPage.FAILED:
+                self.problem = f"the collector failed: {self._page.reason or 'it does not say why'}"
+        except KeyboardInterrupt:
+            self.problem = "interrupted, the collector goes on by itself"
+
+    def close(self) -> None:
+        self._page.close()
+
+    def _alive(self) -> bool:
+        if time.monotonic_ns() - self._page["heartbeat"] > STALE_NS:
+            return False
+        if sys.platform == "win32":
+            return True
+        try:
+            # Only when pytest is process 1 or a subreaper is the collector its child, and then it must be reaped.
+            return os.waitpid(self._pid, os.WNOHANG)[0] == 0
+        except ChildProcessError:
+            pass
+        try:
+            os.kill(self._pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        return True

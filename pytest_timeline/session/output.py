@@ -1,0 +1,93 @@
+"""The output directory: tried before any test runs, cleared of a dead run's spool, given a new one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+
+from pytest_timeline.spooldir import DIRECTORY, SETTINGS, STATUS, StatusPage, read_settings
+
+TRIAL_BYTES = 4 << 20
+FRESH_SECONDS = 5.0  # a collector whose heartbeat is older is gone
+PATIENCE: dict[int | None, float] = {  # seconds to wait for another run's collector, by its state
+    StatusPage.STARTING: 0.5,
+    StatusPage.FOLLOWING: 0.5,
+    StatusPage.FINISHING: 10.0,  # that run was killed a moment ago
+}
+
+
+class OutputError(Exception):
+    """The output directory cannot be used; the text says why and what to do."""
+
+
+def claim(directory: str) -> tuple[str, list[str]]:
+    """Make `directory` ready for a run; return the path of its new spool, and warnings.
+
+    Raises OutputError.
+    """
+    try:
+        os.makedirs(directory, exist_ok=True)
+        _try_writing(os.path.join(directory, f".timeline-{os.getpid()}"))
+        spool = os.path.join(directory, DIRECTORY)
+        warnings = _clear_leftover(spool, directory)
+        os.mkdir(spool)
+    except OSError as error:
+        if os.path.exists(directory) and not os.path.isdir(directory):
+            reason = "is a file"
+        else:
+            reason = f"cannot be written to ({error.strerror or error})"
+        raise OutputError(f"--timeline-dir: {directory} {reason}; name another directory with --timeline-dir") from None
+    return spool, warnings
+
+
+def _try_writing(path: str) -> None:
+    """Reserve a few MiB, for a directory on a full disk takes an empty file gladly. Raises OSError."""
+    try:
+        with open(path, "xb") as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, TRIAL_BYTES)
+            else:
+                file.write(bytes(TRIAL_BYTES))
+    finally:
+        if os.path.exists(path):
+            os.unlink(path)
+
+
+def _clear_leftover(spool: str, directory: str) -> list[str]:
+    """Remove the spool of a run that died; return warnings. Raises OutputError when a run is still using it."""
+    if not os.path.lexists(spool):
+        return []
+    start = time.monotonic()
+    while (state := _state(spool)) in PATIENCE:
+        if time.monotonic() - start > PATIENCE[state]:
+            raise OutputError(
+                f"--timeline-dir: {directory} is in use by another run (process {_owner(spool)}); wait for its end, "
+                "or name another directory with --timeline-dir"
+            )
+        time.sleep(0.05)
+    if not os.path.lexists(spool):
+        return []
+    shutil.rmtree(spool)
+    remedy = f"python -m pytest_timeline collect {os.path.relpath(directory)}"
+    return [f"replaced what an earlier run left unfinished ('{remedy}' would have made its timelines)"]
+
+
+def _state(spool: str) -> int | None:
+    """Return the state of the spool's collector, None when it is gone."""
+    try:
+        page = StatusPage(os.path.join(spool, STATUS))
+    except (OSError, ValueError):
+        return None
+    try:
+        age = time.monotonic_ns() - page["heartbeat"]
+        return page["state"] if 0 <= age < FRESH_SECONDS * 1e9 else None
+    finally:
+        page.close()
+
+
+def _owner(spool: str) -> str:
+    try:
+        return read_settings(os.path.join(spool, SETTINGS))["pid"][0]
+    except (OSError, LookupError):
+        return "unknown"

@@ -1,0 +1,206 @@
+"""The test run's own story, told in marks: each attempt at a test, its phases, fixtures, failures and outcome."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, Concatenate, ParamSpec
+
+import pytest
+
+from pytest_timeline.session.recording import Recording
+
+P = ParamSpec("P")
+MESSAGE_CHARACTERS = 500
+NODEID_CHARACTERS = 4000  # a mark must fit into a chunk
+GENERATOR_FLAGS = 0x20 | 0x200  # CO_GENERATOR, CO_ASYNC_GENERATOR
+
+
+def outcome(reports: Iterable[pytest.TestReport]) -> str:
+    """Return what became of a test, from the reports of its phases (several of "call" when it has subtests)."""
+    reports = list(reports)
+    failed = {report.when for report in reports if report.outcome in ("failed", "rerun")}
+    if "call" in failed:
+        return "failed"
+    if failed or not reports:
+        return "error"
+    last = {report.when: report for report in reports}.values()
+    skipped = [report for report in last if report.skipped]
+    if skipped:
+        return "xfailed" if any(hasattr(report, "wasxfail") for report in skipped) else "skipped"
+    return "xpassed" if any(hasattr(report, "wasxfail") for report in last) else "passed"
+
+
+class Attempt:
+    """One run of a test: a rerun is another one."""
+
+    __slots__ = ("exception", "failure", "phases", "reports", "set_up")
+
+    def __init__(self) -> None:
+        self.set_up = False
+        self.reports: list[pytest.TestReport] = []
+        self.phases: dict[str, float] = {}  # seconds
+        self.exception: str | None = None
+        self.failure = 0  # id of the exception told last, which pytest may hand on once more
+
+
+def _guarded(method: Callable[Concatenate[Story, P], None]) -> Callable[Concatenate[Story, P], None]:
+    """Let no error of ours reach a test: it ends the recording instead."""
+
+    @functools.wraps(method)
+    def call(self: Story, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        if not self.recording.on:
+            return
+        try:
+            method(self, *args, **kwargs)
+        except Exception as error:
+            self.recording.abandon(error)
+
+    return call
+
+
+class Story:
+    """Tells `recording` what the hooks saw. Raises nothing."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+        self._item: pytest.Item | None = None
+        self._rerun = 0
+        self._attempt: Attempt | None = None
+        self._tearing_down: list[object] = []  # fixture definitions, the innermost last
+
+    @_guarded
+    def begin_test(self, item: pytest.Item) -> None:
+        self._item = item
+        self._rerun = 0
+        self._begin_attempt()
+
+    @_guarded
+    def end_test(self) -> None:
+        self._end_attempt()
+        self._item = None
+
+    @_guarded
+    def begin_phase(self, when: str) -> None:
+        if when == "setup":
+            if self._attempt is None or self._attempt.set_up:
+                self._end_attempt()
+                self._rerun += 1
+                self._begin_attempt()
+            assert self._attempt is not None
+            self._attempt.set_up = True
+        self.recording.mark("SPAN_BEGIN", {"name": when, "cat": "test"})
+
+    @_guarded
+    def end_span(self) -> None:
+        self.recording.mark("SPAN_END", {})
+
+    @_guarded
+    def raised(self, error: BaseException) -> None:
+        """Tell of an exception that ended a phase, unless it is a skip, or told already."""
+        attempt = self._attempt
+        if attempt is None or attempt.failure == id(error) or _expected(error):
+            return
+        attempt.failure = id(error)
+        name = type(error).__qualname__
+        message = _message(error)
+        attempt.exception = f"{name}: {message}" if message else name
+        self.recording.mark("INSTANT", {"name": name, "cat": "test", "args": {"exception": name, "message": message}})
+
+    @_guarded
+    def reported(self, report: pytest.TestReport, call: pytest.CallInfo[Any]) -> None:
+        """Take a phase's report; that of the teardown ends the attempt."""
+        if self._attempt is None:
+            return
+        if call.excinfo is not None:
+            self.raised(call.excinfo.value)  # unittest keeps its exceptions to itself until now
+        self._attempt.failure = 0
+        self._attempt.reports.append(report)
+        self._attempt.phases[call.when] = call.duration
+        if call.when == "teardown":
+            self._end_attempt()
+
+    @_guarded
+    def logged(self, report: pytest.TestReport) -> None:
+        """Take a report of a test that ran elsewhere (pytest-forked): nothing else was seen of it here."""
+        attempt = self._attempt
+        if attempt is not None and not attempt.set_up and self._item is not None and self._item.nodeid == report.nodeid:
+            attempt.reports.append(report)
+            attempt.phases[report.when or "call"] = report.duration
+
+    @_guarded
+    def begin_fixture(self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
+        args: dict[str, str] = {"scope": fixturedef.scope}
+        if hasattr(request, "param"):
+            args["param"] = _parameter(fixturedef.argname, request)
+        self.recording.mark("SPAN_BEGIN", {"name": fixturedef.argname, "cat": "fixture", "args": args})
+
+    @_guarded
+    def watch_teardown(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+        """Have the fixture's tear-down told, if it has one; finalizers run last in, first out, so ours goes first."""
+        code = getattr(fixturedef.func, "__code__", None)
+        if getattr(code, "co_flags", 0) & GENERATOR_FLAGS:
+            fixturedef.addfinalizer(functools.partial(self.begin_teardown, fixturedef))
+
+    @_guarded
+    def begin_teardown(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+        self._tearing_down.append(fixturedef)
+        args = {"scope": fixturedef.scope}
+        self.recording.mark("SPAN_BEGIN", {"name": f"{fixturedef.argname} tear-down", "cat": "fixture", "args": args})
+
+    @_guarded
+    def end_teardown(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+        if self._tearing_down and self._tearing_down[-1] is fixturedef:
+            self._tearing_down.pop()
+            self.recording.mark("SPAN_END", {})
+
+    def _begin_attempt(self) -> None:
+        assert self._item is not None
+        self._attempt = Attempt()
+        file, line, _ = self._item.location
+        self.recording.mark(
+            "TEST_BEGIN",
+            {
+                "nodeid": self._item.nodeid[:NODEID_CHARACTERS],
+                "rerun": self._rerun,
+                "file": file,
+                "line": None if line is None else line + 1,
+            },
+        )
+
+    def _end_attempt(self) -> None:
+        attempt, self._attempt = self._attempt, None
+        if attempt is None:
+            return
+        interrupted = attempt.failure  # a phase raised, and pytest made no report of it
+        end: dict[str, Any] = {
+            "outcome": "error" if interrupted else outcome(attempt.reports),
+            "phases": attempt.phases,
+        }
+        if attempt.exception is not None:
+            end["exception"] = attempt.exception
+        self.recording.mark("TEST_END", end)
+        self.recording.refresh()
+
+
+def _expected(error: BaseException) -> bool:
+    """Whether the exception is a way to say skip or xfail."""
+    unittest = sys.modules.get("unittest")
+    return isinstance(error, (pytest.skip.Exception, pytest.xfail.Exception)) or (
+        unittest is not None and isinstance(error, unittest.SkipTest)
+    )
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)[:MESSAGE_CHARACTERS]
+    except Exception as failure:
+        return f"<its __str__ raised {type(failure).__name__}>"
+
+
+def _parameter(name: str, request: pytest.FixtureRequest) -> str:
+    """Return the parameter as pytest would name it; a value that is not plain might have a costly repr."""
+    if isinstance(request.param, str | int | float | bool | None):
+        return str(request.param)[:MESSAGE_CHARACTERS]
+    return f"{name}{getattr(request, 'param_index', '')}"
