@@ -6,14 +6,14 @@ import os
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.object cimport PyObject
 from libc.stdint cimport UINT64_MAX, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport free
 from libc.string cimport memset
 
 cimport chrome
 cimport perfetto
 from buffer cimport Buffer
 from columns cimport (
-    CODE, CUT_END, CUT_START, STRING, Columns, Name, NameTable, define_name, find_name, free_columns, free_names, grown, reserve,
+    CODE, CUT_START, STRING, Columns, Name, NameTable, define_name, find_name, free_columns, free_names, grown, reserve,
 )
 from nest cimport cut, die
 from reader cimport (
@@ -349,8 +349,11 @@ cdef class Spool:
         return tracks, lane
 
     def die(self):
-        """The process is gone: what is open ends at its last record."""
+        """The process is gone: what is open ends at its last record, if all are read; else nothing happens."""
         cdef size_t i
+        for i in range(self.reader.count):
+            if self.reader.threads[i].head != UINT64_MAX:
+                return
         for i in range(self.reader.count):
             die(&self.reader.threads[i].nest, self.reader.last)
 

@@ -10,9 +10,9 @@ from columns cimport CALLABLE, RESUMED, THROWN, YIELDED, Columns, Name, NameTabl
 from nest cimport Nest, clamped, cut, enter, leave, pop, push, release, start_window
 from spool cimport (
     PT_BLOCKING, PT_C_RAISE, PT_C_RETURN, PT_CALL, PT_CALLABLE, PT_CHUNK_BYTES, PT_CHUNK_RECORDS, PT_CHUNKS_OFFSET,
-    PT_CODE, PT_DEPTH, PT_FREE, PT_FULL, PT_ID, PT_KIND, PT_MARK, PT_OWNED, PT_PAYLOAD, PT_PROCESS, PT_RAISED, PT_RESUME,
-    PT_RETURN, PT_START, PT_STRING, PT_TABLE_OFFSET, PT_THREAD, PT_THROW, PT_UNWIND, PT_YIELD, pt_callable, pt_chunk,
-    pt_code, pt_header, pt_load32, pt_load64, pt_record, pt_store32, pt_thread,
+    PT_CODE, PT_DEPTH, PT_FREE, PT_FULL, PT_ID, PT_KIND, PT_MARK, PT_OWNED, PT_PAYLOAD, PT_PROCESS, PT_RAISED,
+    PT_RESUME, PT_RETURN, PT_START, PT_STRING, PT_TABLE_OFFSET, PT_THREAD, PT_THROW, PT_UNWIND, PT_YIELD, pt_callable,
+    pt_chunk, pt_code, pt_header, pt_load32, pt_load64, pt_record, pt_store32, pt_thread,
 )
 
 cdef struct Link:            # the reader's own view of a chunk

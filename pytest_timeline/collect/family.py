@@ -149,6 +149,8 @@ class Family:
         for member in self.members:
             spool = member.spool
             _drain(spool, tick)
+            if member.gone:
+                spool.die()
             tracks, lane = spool.cut(tick)
             if not tracks:
                 continue
@@ -161,9 +163,9 @@ class Family:
         self.dropped = self._dropped_by_the_gone + sum(member.spool.dropped for member in self.members)
         dropped, self._dropped_before = self.dropped - self._dropped_before, self.dropped
         test = told.test
-        result = told.result if told.result is not None else {"outcome": CRASHED}
+        result = told.result if told.result is not None else {"outcome": CRASHED if self.over else "error"}
         timeline = Timeline(
-            str(test["nodeid"]) if test else "", self._window, tick, processes, told.spans, told.instants
+            str(test.get("nodeid")) if test else "", self._window, tick, processes, told.spans, told.instants
         )
         if test:
             timeline.args = {"outcome": result.get("outcome"), "worker": self.worker, "rerun": test.get("rerun", 0)}

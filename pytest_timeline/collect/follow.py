@@ -24,7 +24,6 @@ from pytest_timeline.spooldir import StatusPage
 BUSY, IDLE = 0.005, 0.02  # seconds between two rounds
 BACKLOG = 256 << 20  # bytes; for each that waits to be written, new windows get half the slices
 FEWEST_SLICES = 1000
-ERROR = "error"
 
 
 class Follower:
@@ -83,16 +82,12 @@ class Follower:
         self.status["state"] = StatusPage.DONE
 
     def fail(self, reason: str) -> None:
-        """Say in the status page and the file `error` that there will be no more."""
+        """Say in the status page that there will be no more, and let nobody record in vain."""
         for family in self.families.values():
             for member in family.members:
                 member.spool.stop()
         self.status.reason = reason
         self.status["state"] = StatusPage.FAILED
-        try:
-            (self.spool_dir / ERROR).write_text(reason + "\n", encoding="utf-8")
-        except OSError:
-            pass
 
     def _round(self) -> bool:
         """Read everything up to now; return whether the run is over."""
@@ -176,7 +171,7 @@ class Follower:
 
 
 def main(spool_dir: str) -> None:
-    """Collect `spool_dir`; exit with status 1 on a failure, which the status page and the file `error` tell."""
+    """Collect `spool_dir`; exit with status 1 on a failure, which the status page tells."""
     follower = None
     try:
         follower = Follower(spool_dir)

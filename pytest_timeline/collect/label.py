@@ -18,7 +18,7 @@ def label(command: bytes) -> str:
         while rest and rest[0].startswith("-") and rest[0] not in ("-m", "-c", "-"):
             rest = rest[2:] if rest[0] in WITH_VALUE else rest[1:]
         if rest and rest[0] == "-m":
-            program += " -m " + "".join(rest[1:2])
+            program = " ".join([program, *rest[:2]])
         elif rest and rest[0].startswith("-"):
             program += " " + rest[0]
         elif rest:

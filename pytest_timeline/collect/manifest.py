@@ -65,6 +65,8 @@ class Manifest:
         for family in families:
             for warning in (family.story.end or {}).get("warnings", []):
                 self.warn(str(warning))
+            if family.story.damaged:
+                self.warn(f"{family.name}: {family.story.damaged} marks of the test run could not be read")
             for name in family.damaged:
                 self.warn(f"{family.name}/{name} is damaged and was left out")
         roots = [(family.name, family.root) for family in families]

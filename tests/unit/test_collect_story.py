@@ -1,0 +1,82 @@
+"""Marks become tests, spans and instants."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pytest_timeline.collect.story import (
+    INSTANT,
+    SESSION_BEGIN,
+    SESSION_END,
+    SPAN_BEGIN,
+    SPAN_END,
+    TEST_BEGIN,
+    TEST_END,
+    Story,
+    Told,
+)
+
+
+def hear(story: Story, tick: int, code: int, **what: Any) -> Told | None:
+    return story.hear(code, tick, json.dumps(what).encode())
+
+
+def test_a_test_is_told_with_its_spans() -> None:
+    story = Story()
+    hear(story, 1, SESSION_BEGIN, pytest="9.2")
+    between = hear(story, 10, TEST_BEGIN, nodeid="a::b", file="a", line=3)
+    assert between is not None and between.test is None
+    hear(story, 11, SPAN_BEGIN, name="setup", cat="test")
+    hear(story, 12, SPAN_BEGIN, name="db", cat="fixture", args={"scope": "module"})
+    hear(story, 13, SPAN_END, args={"cached": True})
+    hear(story, 14, SPAN_END)
+    hear(story, 15, INSTANT, name="ValueError", cat="test", args={"message": "no"})
+    told = hear(story, 20, TEST_END, outcome="failed")
+    hear(story, 30, SESSION_END, exitstatus=1)
+    assert told is not None
+    assert (told.test or {})["nodeid"] == "a::b"
+    assert told.result == {"outcome": "failed"}
+    assert [(s.name, s.category, s.start, s.end, s.depth, s.args) for s in told.spans] == [
+        ("a::b", "test", 10, 20, 0, {"file": "a", "line": 3}),
+        ("setup", "test", 11, 14, 1, {}),
+        ("db", "fixture", 12, 13, 2, {"scope": "module", "cached": True}),
+    ]
+    assert [(i.name, i.tick, i.args) for i in told.instants] == [("ValueError", 15, {"message": "no"})]
+    assert story.session == {"pytest": "9.2"}
+    assert story.end == {"exitstatus": 1}
+
+
+def test_spans_that_are_open_end_with_the_test() -> None:
+    story = Story()
+    hear(story, 10, TEST_BEGIN, nodeid="a")
+    hear(story, 11, SPAN_BEGIN, name="call")
+    told = hear(story, 20, TEST_END, outcome="passed")
+    assert told is not None
+    assert [(span.name, span.end) for span in told.spans] == [("a", 20), ("call", 20)]
+
+
+def test_an_end_too_many_does_not_end_the_test() -> None:
+    story = Story()
+    hear(story, 5, SPAN_END)
+    hear(story, 10, TEST_BEGIN, nodeid="a")
+    hear(story, 11, SPAN_END)
+    told = hear(story, 20, TEST_END, outcome="passed")
+    assert told is not None
+    assert [span.end for span in told.spans] == [20]
+    assert hear(story, 21, TEST_END, outcome="passed") is None
+
+
+def test_a_test_without_its_end_has_no_result() -> None:
+    story = Story()
+    hear(story, 10, TEST_BEGIN, nodeid="a")
+    told = hear(story, 20, TEST_BEGIN, nodeid="b")
+    assert told is not None and told.test is not None and told.result is None
+
+
+def test_damaged_marks_are_counted() -> None:
+    story = Story()
+    for payload in (b"", b"{", b"[]", b"\xff"):
+        assert story.hear(TEST_BEGIN, 1, payload) is None
+    assert story.hear(99, 1, b"{}") is None
+    assert story.damaged == 4

@@ -1,0 +1,179 @@
+"""A pytest process and its descendants are cut into windows by the tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_timeline.collect.family import Family, Window
+from pytest_timeline.timeline.model import Timeline
+from tests.support import spool_writer as w
+from tests.support.run_writer import Process, RunWriter, gone_pid
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunWriter:
+    return RunWriter(tmp_path / "timeline", pid=os.getpid())
+
+
+@pytest.fixture
+def family(run: RunWriter) -> Iterator[Family]:
+    family = Family(run.spool_dir / "main")
+    yield family
+    family.close()
+
+
+def advance(run: RunWriter, family: Family, until: int) -> list[Window]:
+    family.look()
+    family.scan()
+    return list(family.advance(run.start + until))
+
+
+def slices(run: RunWriter, timeline: Timeline) -> dict[str, list[tuple[int, int]]]:
+    """Return (start, end) of each thread's slices, in ticks after the run's start."""
+    return {
+        f"{process.name}/{track.name}": [(row[0] - run.start, row[1] - run.start) for row in track.slices.rows()]
+        for process in timeline.processes
+        for track in process.tracks
+        if track.kind == "thread"
+    }
+
+
+def test_windows_end_where_tests_begin_and_end(run: RunWriter, family: Family) -> None:
+    root = run.process()
+    root.call(10, 20)
+    root.test(100, 200, "a")
+    root.call(230, 240)
+    root.test(300, 400, "b", "failed")
+    windows = advance(run, family, 1000)
+    spans = [(w.timeline.name, w.timeline.start - run.start, w.timeline.end - run.start) for w in windows]
+    assert spans == [("", 0, 100), ("a", 100, 200), ("", 200, 300), ("b", 300, 400)]
+    name = f"pytest ({os.getpid()})/Thread 1000"
+    assert [slices(run, window.timeline) for window in windows] == [
+        {name: [(10, 20)]},
+        {name: [(110, 190)]},
+        {name: [(230, 240)]},
+        {name: [(310, 390)]},
+    ]
+    assert [window.timeline.args.get("outcome") for window in windows] == [None, "passed", None, "failed"]
+
+
+def test_descendants_are_cut_at_the_same_ticks(run: RunWriter, family: Family) -> None:
+    root = run.process()
+    root.test(100, 200, "a")
+    server = run.process(tick=50, pid=gone_pid())
+    server.writer.process(run.start + 50, "python", "-m", "server")
+    server.call(60, None)
+    server.call(150, 160, depth=6)
+    server.writer.record(run.start + 500, w.RETURN, 5, 1)
+    root.test(300, 400, "b")
+    windows = advance(run, family, 600)
+    name = f"python -m server ({server.writer.header()['pid']})/Thread 1000"
+    assert [slices(run, window.timeline).get(name) for window in windows] == [
+        [(60, 100)],
+        [(100, 200), (150, 160)],
+        [(200, 300)],
+        [(300, 400)],
+    ]
+
+
+def test_a_forked_child_uses_its_parents_names(run: RunWriter, family: Family) -> None:
+    root = run.process()
+    root.name_code(1, "work")
+    child = run.process(tick=50, pid=gone_pid(), first_id=2, parent=root.name)
+    child.call(60, 70)
+    root.test(100, 200, "a")
+    before, _ = advance(run, family, 600)
+    process = before.timeline.processes[1 - 1]
+    assert process.name.startswith("forked (")
+    (track,) = process.tracks
+    assert track.names[track.slices.rows()[0][2]][0] == "work"
+
+
+def test_processes_that_ended_are_let_go_but_their_slices_stay(run: RunWriter, family: Family) -> None:
+    root = run.process()
+    root.mark(10, w.TEST_BEGIN, nodeid="a")
+    children = [run.process(tick=50 + i, pid=gone_pid()) for i in range(3)]
+    for child in children:
+        child.call(60, None)
+    assert [window.timeline.name for window in advance(run, family, 600)] == [""]
+    children[0].writer.set_dropped(5)
+    assert advance(run, family, 601) == []
+    assert [child.writer.path.exists() for child in children] == [False] * 3
+    assert root.writer.path.exists()
+    root.mark(700, w.TEST_END, outcome="passed")
+    (window,) = advance(run, family, 800)
+    assert len(window.timeline.processes) == 3
+    assert {row[4] for process in window.timeline.processes for row in process.tracks[0].slices.rows()} == {64}
+    assert len(family.members) == 1
+    assert (window.dropped, family.dropped) == (5, 5)
+    root.test(900, 950, "b")
+    assert [window.dropped for window in advance(run, family, 1000)] == [0, 0]
+
+
+def test_exec_ends_the_program_before_it(run: RunWriter, family: Family) -> None:
+    root = run.process()
+    live = os.getppid()
+    before = run.process(tick=50, pid=live)
+    before.call(60, None)
+    after = run.process(tick=80, pid=live)
+    after.call(90, None)
+    advance(run, family, 200)
+    root.mark(300, w.TEST_BEGIN, nodeid="a")
+    (window,) = advance(run, family, 400)
+    flags = [process.tracks[0].slices.rows()[0][4] for process in window.timeline.processes]
+    assert flags == [64, 16]
+    assert not before.writer.path.exists()
+    assert after.writer.path.exists()
+
+
+def test_the_open_test_of_a_dead_process_has_crashed(tmp_path: Path) -> None:
+    run = RunWriter(tmp_path)
+    root = run.process()
+    root.test(100, 200, "a")
+    root.test(300, None, "b")
+    root.call(350, None, depth=6)
+    family = Family(run.spool_dir / "main")
+    family.scan()
+    family.look()
+    assert family.root_is_gone
+    windows = list(family.finish(run.start + 10**9))
+    assert [window.timeline.args.get("outcome") for window in windows] == [None, "passed", None, "crashed"]
+    assert slices(run, windows[-1].timeline) == {f"pytest ({run.pid})/Thread 1000": [(310, 350), (350, 350)]}
+    assert windows[-1].timeline.end - run.start == 350
+    assert root.writer.header()["stop"] == 1
+    family.close()
+
+
+def test_a_worker_has_its_name(tmp_path: Path) -> None:
+    run = RunWriter(tmp_path)
+    run.process("gw1").test(100, 200, "a")
+    family = Family(run.spool_dir / "gw1")
+    family.scan()
+    window = list(family.finish(run.start + 1000))[1]
+    assert window.timeline.args["worker"] == "gw1"
+    assert window.timeline.processes[0].name == f"pytest gw1 ({run.pid})"
+    family.close()
+
+
+def test_what_is_no_spool_is_left_out(run: RunWriter, family: Family) -> None:
+    root = run.process()
+    directory = run.spool_dir / "main"
+    (directory / "1-1.spool").write_bytes(b"?" * 200_000)
+    (directory / "2-2.spool").write_bytes(b"")  # not ready yet
+    (directory / "notes").touch()
+    root.test(100, 200, "a")
+    assert len(advance(run, family, 300)) == 2
+    assert family.damaged == ["1-1.spool"]
+
+
+def test_a_removed_directory_ends_nothing(run: RunWriter, family: Family) -> None:
+    root: Process = run.process()
+    advance(run, family, 10)
+    root.writer.path.unlink()
+    (run.spool_dir / "main").rmdir()
+    root.test(100, 200, "a")
+    assert [window.timeline.name for window in advance(run, family, 300)] == ["", "a"]

@@ -1,0 +1,239 @@
+"""The collector follows a run to its end, whatever that is, and writes what the manifest says."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_timeline import spooldir
+from pytest_timeline.collect.follow import Follower
+from pytest_timeline.spooldir import StatusPage
+from tests.support import spool_writer as w
+from tests.support.run_writer import RunWriter
+
+TIMEOUT = 60.0
+
+
+def manifest(directory: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((directory / "run.json").read_bytes())
+    return found
+
+
+def slice_names(path: Path) -> set[str]:
+    items = json.loads(gzip.decompress(path.read_bytes()))["traceEvents"]
+    return {item["name"] for item in items if item["ph"] in "XB"}
+
+
+def files(directory: Path) -> set[str]:
+    return {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()}
+
+
+def test_a_finished_run_is_written(tmp_path: Path) -> None:
+    run = RunWriter(tmp_path / "timeline", mode="both")
+    root = run.process()
+    root.mark(
+        1, w.SESSION_BEGIN, pytest="9.2.0", python="3.13.0", argv=["-x"], start="2026-11-22T10:00:00+00:00", worker=None
+    )
+    root.name_code(1, "work")
+    root.test(1_000_000, 2_000_000, "test_a.py::test_x[1]")
+    root.test(3_000_000, 5_000_000, "test_a.py::test_y", "failed", rerun=1)
+    root.mark(6_000_000, w.SESSION_END, exitstatus=1, warnings=["beware"])
+    Follower(run.spool_dir).run()
+    found = manifest(run.directory)
+    tests = found.pop("tests")
+    assert found == {
+        "version": 1,
+        "pytest": "9.2.0",
+        "python": "3.13.0",
+        "argv": ["-x"],
+        "start": "2026-11-22T10:00:00+00:00",
+        "duration": 0.006,
+        "exitstatus": 1,
+        "workers": [],
+        "combined": {"perfetto": "combined.pftrace.gz", "chrome": "combined.json.gz"},
+        "dropped": 0,
+        "warnings": ["beware"],
+    }
+    listed = [file for test in tests for file in test.pop("files").values()]
+    assert tests[1] == {
+        "nodeid": "test_a.py::test_y",
+        "outcome": "failed",
+        "worker": None,
+        "start": 0.003,
+        "duration": 0.002,
+        "rerun": 1,
+        "phases": {"call": 0.002},
+        "slices": 1,
+        "folded": 0,
+        "dropped": 0,
+        "processes": 1,
+        "threads": 1,
+        "tasks": 0,
+    }
+    assert files(run.directory) == {"run.json", *found["combined"].values(), *listed}
+    assert len(listed) == 4
+    assert not run.spool_dir.exists()
+    assert run.status["state"] == StatusPage.DONE
+    assert slice_names(run.directory / listed[1]) == {"test_a.py::test_x[1]", "work"}
+    assert slice_names(run.directory / "combined.json.gz") == {"test_a.py::test_x[1]", "test_a.py::test_y", "work"}
+
+
+def test_a_crashed_run_has_its_crashed_test(tmp_path: Path) -> None:
+    run = RunWriter(tmp_path / "timeline")
+    root = run.process()
+    root.test(1_000_000, 2_000_000, "a")
+    root.test(3_000_000, None, "b")
+    root.call(4_000_000, None, depth=6)
+    Follower(run.spool_dir).run()
+    found = manifest(run.directory)
+    assert [(test["nodeid"], test["outcome"], test["slices"]) for test in found["tests"]] == [
+        ("a", "passed", 1),
+        ("b", "crashed", 2),
+    ]
+    assert found["exitstatus"] is None
+    assert found["combined"] == {}
+
+
+def test_workers_are_merged(tmp_path: Path) -> None:
+    run = RunWriter(tmp_path / "timeline", mode="both", format=["chrome"])
+    run.process().mark(1, w.SESSION_BEGIN, pytest="9", python="3", argv=[], start="now", worker=None)
+    pids = {}
+    for worker in ("gw0", "gw1"):
+        process = run.process(worker, tick=500_000)
+        pids[worker] = process.writer.header()["pid"]
+        process.test(1_000_000, 2_000_000, "same::test")
+    Follower(run.spool_dir).run()
+    found = manifest(run.directory)
+    assert found["workers"] == [{"id": worker, "pid": pid} for worker, pid in pids.items()]
+    assert [(test["worker"], test["start"]) for test in found["tests"]] == [("gw0", 0.001), ("gw1", 0.001)]
+    assert len({test["files"]["chrome"] for test in found["tests"]}) == 2
+
+
+def test_nothing_was_recorded(tmp_path: Path) -> None:
+    run = RunWriter(tmp_path / "timeline")
+    Follower(run.spool_dir).run()
+    found = manifest(run.directory)
+    assert (found["tests"], found["duration"], found["warnings"]) == ([], 0.0, [])
+
+
+def test_a_previous_runs_files_go(tmp_path: Path) -> None:
+    directory = tmp_path / "timeline"
+    for name in ("first", "second"):
+        run = RunWriter(directory)
+        run.process().test(1_000_000, 2_000_000, name)
+        Follower(run.spool_dir).run()
+        (directory / "tests" / "of-the-user").touch()
+    assert sorted(path.name.split("-")[0] for path in (directory / "tests").iterdir()) == ["of", "second", "second"]
+
+
+def test_a_budget_and_a_shortest_duration_hold(tmp_path: Path) -> None:
+    run = RunWriter(tmp_path / "timeline", max_slices=100, min_duration_ns=50)
+    root = run.process()
+    root.mark(1_000, w.TEST_BEGIN, nodeid="a")
+    for i in range(2000):
+        root.call(2_000 + i * 10_000, 2_000 + i * 10_000 + i)
+    root.mark(90_000_000, w.TEST_END, outcome="passed", phases={})
+    Follower(run.spool_dir).run()
+    (test,) = manifest(run.directory)["tests"]
+    assert 0 < test["slices"] <= 100
+    assert test["slices"] + test["folded"] == 2000
+
+
+def test_what_cannot_be_written_is_said_and_the_rest_goes_on(tmp_path: Path) -> None:
+    run = RunWriter(tmp_path / "timeline", format=["chrome"])
+    root = run.process()
+    root.writer.set_dropped(3)
+    root.test(1_000_000, 2_000_000, "a")
+    (run.directory / "tests").touch()  # not a directory
+    Follower(run.spool_dir).run()
+    found = manifest(run.directory)
+    assert found["tests"][0]["files"] == {}
+    assert found["dropped"] == 3
+    assert len(found["warnings"]) == 2
+    assert found["warnings"][0].startswith("not written: a: ")
+    assert "3 records" in found["warnings"][1]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + TIMEOUT
+    while not condition():
+        assert time.monotonic() < end, "gave up waiting"
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def sleeper() -> Any:
+    process = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(600)"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def start(run: RunWriter) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(spooldir.command(str(run.spool_dir)), env={}, cwd="/")
+
+
+@pytest.mark.parametrize("ending", ["mark", "flag", "death"])
+def test_the_process_follows_until_the_run_is_over(
+    tmp_path: Path, sleeper: subprocess.Popen[bytes], ending: str
+) -> None:
+    run = RunWriter(tmp_path / "timeline", pid=sleeper.pid)
+    collector = start(run)
+    root = run.process()
+    root.test(1_000_000, 2_000_000, "a")
+    wait_for(lambda: run.status["total"] == 1 and run.status["done"] == 1)  # long before the end
+    assert run.status["state"] == StatusPage.FOLLOWING
+    assert run.status["pid"] == collector.pid
+    assert root.writer.header()["heartbeat_ns"] > 0
+    late = run.process(tick=3_000_000, pid=os.getpid())
+    late.call(3_000_000, 4_000_000)
+    root.test(2_500_000, 5_000_000, "b")
+    if ending == "mark":
+        root.mark(6_000_000, w.SESSION_END, exitstatus=0, warnings=[])
+    elif ending == "flag":
+        run.status["finish"] = 1
+    else:
+        sleeper.kill()
+        sleeper.wait()
+    assert collector.wait(TIMEOUT) == 0
+    assert run.status["state"] == StatusPage.DONE
+    assert (run.status["done"], run.status["total"]) == (2, 2)
+    found = manifest(run.directory)
+    assert [(test["nodeid"], test["outcome"], test["processes"]) for test in found["tests"]] == [
+        ("a", "passed", 1),
+        ("b", "passed", 2),
+    ]
+    assert found["exitstatus"] == (0 if ending == "mark" else None)
+    assert late.writer.header()["stop"] == 1
+    assert not run.spool_dir.exists()
+
+
+def test_a_failure_is_said_in_the_status(tmp_path: Path) -> None:
+    run = RunWriter(tmp_path / "timeline", format=["png"])
+    assert start(run).wait(TIMEOUT) == 1
+    assert run.status["state"] == StatusPage.FAILED
+    assert "png" in run.status.reason
+
+
+def test_a_test_that_removes_the_spool_does_no_harm(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
+    run = RunWriter(tmp_path / "timeline", pid=sleeper.pid)
+    collector = start(run)
+    root = run.process()
+    root.test(1_000_000, 2_000_000, "a")
+    wait_for(lambda: run.status["done"] == 1)
+    for path in sorted(run.spool_dir.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    run.spool_dir.rmdir()
+    root.test(3_000_000, 4_000_000, "b")
+    root.mark(6_000_000, w.SESSION_END, exitstatus=0, warnings=[])
+    assert collector.wait(TIMEOUT) == 0
+    assert [test["nodeid"] for test in manifest(run.directory)["tests"]] == ["a", "b"]

@@ -1,0 +1,79 @@
+"""The names of a run's files, and the removal of a previous run's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pytest_timeline.outputs import MAX_NAME_BYTES, remove_previous, stem
+
+
+def test_a_stem_is_a_slug_with_a_hash() -> None:
+    name = stem("tests/test_a.py::TestB::test_x[1-é/..]")
+    slug, _, digest = name.rpartition("-")
+    assert slug == "tests-test_a.py-TestB-test_x-1"
+    assert len(digest) == 8
+    assert int(digest, 16) >= 0
+
+
+def test_reruns_and_equal_slugs_differ() -> None:
+    names = {stem("a::b", 0), stem("a::b", 1), stem("a::b", 2), stem("a/b", 0), stem("a[b]", 0)}
+    assert len(names) == 5
+    assert stem("a::b", 2) == stem("a::b") + "-r2"
+
+
+@pytest.mark.parametrize("nodeid", ["x" * 5000, "", "::", "../../etc/passwd", "é" * 300, "a\nb\0c", "\ud800"])
+def test_a_stem_is_a_plain_short_file_name(nodeid: str) -> None:
+    for rerun in (0, 12):
+        name = stem(nodeid, rerun)
+        assert 0 < len(name.encode()) <= MAX_NAME_BYTES
+        assert all(c.isascii() and (c.isalnum() or c in "-_.") for c in name)
+        assert name[0] not in ".-"
+
+
+def previous_run(directory: Path, files: list[str], combined: list[str]) -> None:
+    tests = [{"nodeid": file, "files": {"perfetto": file}} for file in files]
+    run = {"tests": tests, "combined": {str(i): file for i, file in enumerate(combined)}}
+    (directory / "run.json").write_text(json.dumps(run))
+
+
+def test_only_the_listed_files_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    ours = ["tests/a-1.pftrace.gz", "tests/b-2.json.gz"]
+    users = ["notes.txt", "tests/c-3.pftrace.gz"]
+    for file in [*ours, *users, "combined.pftrace.gz"]:
+        (tmp_path / file).touch()
+    previous_run(tmp_path, ours, ["combined.pftrace.gz"])
+    remove_previous(tmp_path)
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == users
+
+
+def test_a_manifest_is_no_licence_to_delete_elsewhere(tmp_path: Path) -> None:
+    directory = tmp_path / "timeline"
+    (directory / "sub").mkdir(parents=True)
+    files = [tmp_path / "outside", directory / "sub" / "a", directory / "conftest.py"]
+    for file in files:
+        file.touch()
+    previous_run(
+        directory, ["../outside", str(tmp_path / "outside"), "sub/a", "tests/../sub/a", "tests/.."], ["conftest.py"]
+    )
+    remove_previous(directory)
+    assert all(file.exists() for file in files)
+    assert not (directory / "run.json").exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"tests": 3}', '{"tests": [3], "combined": {}}', '{"tests": []}'])
+def test_nothing_is_removed_without_a_readable_manifest(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.json").write_text(text)
+    remove_previous(tmp_path)
+    assert (tmp_path / "run.json").exists()
+
+
+def test_an_empty_tests_directory_goes_with_its_last_file(tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "a").touch()
+    previous_run(tmp_path, ["tests/a"], [])
+    remove_previous(tmp_path)
+    assert list(tmp_path.iterdir()) == []
