@@ -1,6 +1,7 @@
 """Slices of one track in columns, and the names they refer to: what the nester fills and the encoders read."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcpy
 
 cdef enum SliceFlag:
     RESUMED = 1      # entered by a resume or a throw, not by a call
@@ -46,6 +47,7 @@ cdef enum:
 cdef struct NameTable:
     Name *blocks[BLOCKS]     # an entry never moves: one thread may look names up while another defines more
     uint32_t first_id
+    size_t count
     const NameTable *parent  # has the ids below `first_id`
 
 
@@ -70,6 +72,43 @@ cdef inline const Name *find_name(const NameTable *table, uint32_t id) noexcept 
         table = table.parent
     slot = name_slot(table, id, &block, &size)
     return slot if slot != NULL and slot.text != NULL else NULL
+
+
+cdef inline int define_name(NameTable *table, uint32_t id, const Name *name) except -1 nogil:
+    """Store a copy of `name` for `id`; ids below `first_id` are the parent's, and a first definition stays."""
+    cdef Name *slot
+    cdef char *text
+    cdef int block
+    cdef size_t size
+    if id < table.first_id:
+        return 0
+    slot = name_slot(table, id, &block, &size)
+    if slot == NULL:
+        table.blocks[block] = <Name *> calloc(size, sizeof(Name))
+        slot = name_slot(table, id, &block, &size)
+    text = <char *> malloc(name.length + 1)
+    if slot == NULL or text == NULL:
+        free(text)
+        with gil:
+            raise MemoryError
+    if slot.text != NULL:
+        free(text)
+        return 0
+    memcpy(text, name.text, name.length)
+    slot[0] = name[0]
+    slot.text = text
+    table.count += 1
+    return 0
+
+
+cdef inline void free_names(NameTable *table) noexcept nogil:
+    cdef size_t i
+    cdef int block
+    for block in range(BLOCKS):
+        if table.blocks[block] != NULL:
+            for i in range(<size_t> 1 << (FIRST_BLOCK + block)):
+                free(<void *> table.blocks[block][i].text)
+            free(table.blocks[block])
 
 
 cdef inline void *grown(void *memory, size_t size) except NULL nogil:

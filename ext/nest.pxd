@@ -12,7 +12,6 @@ from columns cimport CUT_END, CUT_START, DIED, HEALED, RESUMED, Columns, free_co
 
 cdef enum:
     KEPT = CUT_START | CUT_END | DIED
-    BUCKETS = 256
 
 cdef struct Open:
     size_t row
@@ -143,46 +142,55 @@ cdef inline void release(Nest *n) noexcept nogil:
     free(n.stack)
 
 
-# The budget: raise the threshold until half of it is left free. Durations fall into buckets, four to an octave.
-
-cdef inline int bucket(uint64_t duration) noexcept nogil:
-    cdef int octave = 0
-    cdef uint64_t rest = duration
-    if duration < 4:
-        return <int> duration
-    while rest > 1:
-        rest >>= 1
-        octave += 1
-    return (octave - 1) * 4 + <int> (duration >> (octave - 2) & 3)
-
-
-cdef inline uint64_t bucket_start(int b) noexcept nogil:
-    return <uint64_t> b if b < 4 else <uint64_t> (4 + b % 4) << (b // 4 - 1)
-
-
 cdef inline int fit(Nest *n) except -1 nogil:
+    """Raise the threshold until half of the budget is free."""
     cdef Columns *c = &n.columns
-    cdef size_t counts[BUCKETS]
-    cdef size_t i, room, open = 0, left = 0, budget = n.budget
-    cdef int b
-    memset(counts, 0, sizeof(counts))
+    cdef uint64_t *durations
+    cdef size_t i, room, open = 0, kept = 0, count = 0, half = n.budget // 2
+    durations = <uint64_t *> grown(NULL, c.count * sizeof(uint64_t))
     for i in range(c.count):
         if open < n.open and n.stack[open].row == i:
             open += 1
-            left += 1
+            kept += 1
         elif c.flags[i] & KEPT:
-            left += 1
+            kept += 1
         else:
-            counts[bucket(c.end[i] - c.start[i])] += 1
-    b = BUCKETS - 1
-    room = max(budget // 2 - min(left, budget // 2), budget // 4)
-    while b > 0 and counts[b] <= room:
-        room -= counts[b]
-        b -= 1
-    n.threshold = max(n.threshold, bucket_start(b + 1))
+            durations[count] = c.end[i] - c.start[i]
+            count += 1
+    room = max(half - min(kept, half), half // 2)  # so that frames deeper than the budget leave some to others
+    if count > room:
+        n.threshold = max(n.threshold, nth_longest(durations, count, room) + 1)
+    free(durations)
     fold(n)
-    n.limit = max(budget, 2 * c.count)  # what is open or kept may be too much by itself
+    n.limit = max(n.budget, 2 * c.count)  # what is open or kept may be too much by itself
     return 0
+
+
+cdef inline uint64_t nth_longest(uint64_t *values, size_t count, size_t n) noexcept nogil:
+    """Return what would be at index `n` if the values were in descending order; reorders them."""
+    cdef size_t low = 0, high = count - 1, i, j
+    cdef uint64_t pivot, value
+    while low < high:
+        pivot = values[low + (high - low) // 2]
+        i = low
+        j = high
+        while True:
+            while values[i] > pivot:
+                i += 1
+            while values[j] < pivot:
+                j -= 1
+            if i >= j:
+                break
+            value = values[i]
+            values[i] = values[j]
+            values[j] = value
+            i += 1
+            j -= 1
+        if n <= j:
+            high = j
+        else:
+            low = j + 1
+    return values[n]
 
 
 cdef inline int fold(Nest *n) except -1 nogil:

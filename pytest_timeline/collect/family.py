@@ -70,7 +70,7 @@ class Family:
         """Fold slices shorter than `min_ticks`, and what exceeds `max_slices` in a track; from the next window on."""
         self.min_ticks, self.max_slices = min_ticks, max_slices
         for member in self.members:
-            member.spool.min_ticks, member.spool.max_slices = min_ticks, max_slices
+            member.spool.limit(min_ticks, max_slices)
 
     def look(self) -> None:
         """See who is gone. What is read up to a later moment is then all there is of them."""

@@ -28,19 +28,19 @@ ERROR = "error"
 
 
 class Follower:
-    """Collects one run's spools.
+    """Collects one run's spools, into `directory` if it is not where the run wanted it.
 
     Raises OSError when the spool directory cannot be read, ValueError when its settings are no good.
     """
 
-    def __init__(self, spool_dir: str | os.PathLike[str]) -> None:
+    def __init__(self, spool_dir: str | os.PathLike[str], directory: Path | None = None) -> None:
         self.spool_dir = Path(spool_dir)
         settings = spooldir.read_settings(str(self.spool_dir / spooldir.SETTINGS))
 
         def one(key: str, default: str) -> str:
             return settings.get(key, [default])[-1]
 
-        self.directory = Path(one("directory", str(self.spool_dir.parent)))
+        self.directory = directory or Path(one("directory", str(self.spool_dir.parent)))
         self.mode = one("mode", "per-test")
         self.clock = int(one("clock", "1"))
         self.min_duration_ns = int(one("min_duration_ns", "0"))
@@ -63,17 +63,19 @@ class Follower:
         """
         self.status["pid"] = os.getpid()
         self._beat()
-        outputs.remove_previous(self.directory)
         self.status["state"] = StatusPage.FOLLOWING
         while not self._round():
             time.sleep(self._pause)
         self.status["state"] = StatusPage.FINISHING
-        if self.writing is not None:
+        if self.writing is None:  # nothing was recorded
+            outputs.remove_previous(self.directory)
+        else:
             self.writing.end()
             while not self.writing.wait(IDLE):
                 self._beat()
                 if progress is not None:
                     progress(self.writing.done, self.writing.total)
+        self._beat()
         self.manifest.write(self.directory, list(self.families.values()), self.rate, self.end)
         for family in self.families.values():
             family.close()

@@ -29,9 +29,7 @@ class Manifest:
         timeline, test, result = window.timeline, window.test, window.result
         if test is None:
             return
-        threads = [
-            track for process in timeline.processes for track in process.tracks if track.kind == "thread"
-        ]
+        threads = [track for process in timeline.processes for track in process.tracks if track.kind == "thread"]
         self.tests.append(
             {
                 "nodeid": timeline.name,

@@ -17,7 +17,7 @@ BYTES_PER_SLICE = 45
 
 
 class Writing:
-    """Writes windows, one after another, in a thread of its own.
+    """Removes the previous run's files, then writes windows, one after another, in a thread of its own.
 
     A failure to write is noted in the manifest, and the rest goes on.
     """
@@ -57,6 +57,10 @@ class Writing:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        try:
+            outputs.remove_previous(self._directory)  # thousands of files take a while, and tests are running
+        except OSError as error:
+            self._manifest.warn(f"the previous run's files are still there: {error}")
         while (window := self._windows.get()) is not None:
             size = _size(window)
             try:
@@ -121,6 +125,4 @@ def _reason(error: BaseException) -> str:
 
 
 def _size(window: Window) -> int:
-    return BYTES_PER_SLICE * sum(
-        len(track.slices) for process in window.timeline.processes for track in process.tracks
-    )
+    return BYTES_PER_SLICE * sum(len(track.slices) for process in window.timeline.processes for track in process.tracks)

@@ -30,6 +30,7 @@ class MainSession:
         self._spool: str | None = None
         self._recording: Recording | None = None
         self._collector: Collector | None = None
+        self._warnings: list[str] = []
         self._problem: str | None = None  # why there are no timelines, for the summary
 
     @pytest.hookimpl(tryfirst=True)
@@ -95,6 +96,7 @@ class MainSession:
             return
         self._recording = None
         recording.stop(exitstatus)
+        self._warnings = recording.warnings
         with Progress(self._config) as progress:
             collector.wait(progress)
         self._problem = collector.problem
@@ -103,7 +105,7 @@ class MainSession:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._config.get_verbosity() > -2:
-            summary.write(terminalreporter, self._settings.directory, self._problem)
+            summary.write(terminalreporter, self._settings.directory, self._warnings, self._problem)
 
     def _close(self) -> None:
         """Undo a start that failed half-way."""

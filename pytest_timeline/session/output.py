@@ -1,13 +1,10 @@
-"""The output directory: tried before any test runs, cleared of the previous run's files, given a spool."""
+"""The output directory: tried before any test runs, cleared of a dead run's spool, given a new one."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import time
-from collections.abc import Iterator
-
-import orjson
 
 from pytest_timeline.spooldir import DIRECTORY, SETTINGS, STATUS, StatusPage, read_settings
 
@@ -34,8 +31,6 @@ def claim(directory: str) -> tuple[str, list[str]]:
         _try_writing(os.path.join(directory, f".timeline-{os.getpid()}"))
         spool = os.path.join(directory, DIRECTORY)
         warnings = _clear_leftover(spool, directory)
-        for path in _files_of_previous_run(directory):
-            os.unlink(path)
         os.mkdir(spool)
     except OSError as error:
         if os.path.exists(directory) and not os.path.isdir(directory):
@@ -96,20 +91,3 @@ def _owner(spool: str) -> str:
         return read_settings(os.path.join(spool, SETTINGS))["pid"][0]
     except (OSError, LookupError):
         return "unknown"
-
-
-def _files_of_previous_run(directory: str) -> Iterator[str]:
-    """Yield the paths that the manifest in `directory` lists, and its own: no other file is ever ours to delete."""
-    manifest = os.path.join(directory, "run.json")
-    try:
-        with open(manifest, "rb") as file:
-            run = orjson.loads(file.read())
-        names = [name for test in run["tests"] for name in test["files"].values()] + list(run["combined"].values())
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return
-    inside = os.path.join(os.path.realpath(directory), "")
-    for name in names:
-        path = os.path.realpath(os.path.join(directory, name))
-        if path.startswith(inside) and os.path.isfile(path):
-            yield path
-    yield manifest

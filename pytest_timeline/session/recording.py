@@ -115,6 +115,8 @@ def _loss_warnings(losses: dict[str, int]) -> list[str]:
             f"the spool could not grow ({os.strerror(losses['error'])}), so records were dropped; "
             "make room, or choose another directory with --timeline-dir"
         )
+    elif losses["dropped"]:
+        warnings.append("the spool was full, so records were dropped; exclude hot code with --timeline-exclude")
     if losses["stalled_ns"] > STALLED_NS:
         warnings.append(
             f"the tests waited {losses['stalled_ns'] / 1e9:.1f} s for the collector, which did not keep up; "

@@ -173,7 +173,11 @@ class Story:
         attempt, self._attempt = self._attempt, None
         if attempt is None:
             return
-        end: dict[str, Any] = {"outcome": outcome(attempt.reports), "phases": attempt.phases}
+        interrupted = attempt.failure  # a phase raised, and pytest made no report of it
+        end: dict[str, Any] = {
+            "outcome": "error" if interrupted else outcome(attempt.reports),
+            "phases": attempt.phases,
+        }
         if attempt.exception is not None:
             end["exception"] = attempt.exception
         self.recording.mark("TEST_END", end)

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from pytest_timeline.outputs import MANIFEST, TESTS
 from pytest_timeline.spooldir import DIRECTORY
 
 SLOWEST, SLOWEST_VERBOSE = 3, 10
@@ -30,18 +31,24 @@ def short(path: str) -> str:
     return relative if len(relative) < len(path) else path
 
 
-def write(reporter: pytest.TerminalReporter, directory: str, problem: str | None) -> None:
-    """Write the section about the run in `directory`; `problem` is why its timelines may not be there."""
+def write(reporter: pytest.TerminalReporter, directory: str, warnings: list[str], problem: str | None) -> None:
+    """Write the section about the run in `directory`.
+
+    `warnings` are this process's, which the manifest has too if all went well; `problem` is why it did not.
+    """
     reporter.write_sep("=", "timeline")
     remedy = f"make the timelines with: python -m pytest_timeline collect {short(directory)}"
     if problem is None:
         try:
-            with open(os.path.join(directory, "run.json"), "rb") as file:
+            with open(os.path.join(directory, MANIFEST), "rb") as file:
                 run = orjson.loads(file.read())
         except (OSError, ValueError) as error:
             problem = f"the collector left no manifest ({error})"
         else:
             _write_run(reporter, directory, run)
+            warnings = [*run["warnings"], *(text for text in warnings if text not in run["warnings"])]
+    for warning in warnings:
+        reporter.write_line(warning, yellow=True)
     if problem is not None:
         reporter.write_line(problem, red=True)
         if os.path.isdir(os.path.join(directory, DIRECTORY)):
@@ -60,14 +67,6 @@ def _write_run(reporter: pytest.TerminalReporter, directory: str, run: dict[str,
             "more is kept with --timeline-max-slices, or look closer with --timeline-include",
             yellow=True,
         )
-    if run["dropped"]:
-        reporter.write_line(
-            f"dropped {_count(run['dropped'], 'record')}; "
-            "exclude hot code with --timeline-exclude, or call into C less with --timeline-c-calls=none",
-            yellow=True,
-        )
-    for warning in run["warnings"]:
-        reporter.write_line(warning, yellow=True)
 
 
 def _write_slowest(reporter: pytest.TerminalReporter, directory: str, tests: list[dict[str, Any]]) -> None:
@@ -96,11 +95,11 @@ def _write_totals(reporter: pytest.TerminalReporter, directory: str, run: dict[s
     line = f", {_count(sum(test['slices'] for test in tests), 'slice')}"
     if tests:
         processes, threads = (max(test[key] for test in tests) for key in ("processes", "threads"))
-        line += f", at most {_count(processes, 'process')} and {_count(threads, 'thread')} in one"
+        line += f"; at most {_count(processes, 'process')} and {_count(threads, 'thread')} in a test"
     reporter.write_line(line)
     places = []
     if timelines:
-        places.append(os.path.join(short(directory), "tests", ""))
+        places.append(os.path.join(short(directory), TESTS, ""))
     if combined:
         places.append(os.path.join(short(directory), combined))
     if places:

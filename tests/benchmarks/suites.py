@@ -22,11 +22,11 @@ NOTE = "Wall time of a whole `pytest -q` run, its collector included, over the s
 
 @dataclass(frozen=True)
 class Suite:
-    """A project whose source distribution has its tests."""
+    """A project whose source distribution has its tests in `tests`."""
 
     name: str
     version: str
-    tests: str = "tests"
+    needs: tuple[str, ...] = ()  # what the tests import beside the project and pytest
     target: float | None = None
 
     def source(self) -> Path:
@@ -35,8 +35,7 @@ class Suite:
         if not target.is_dir():
             CACHE.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
-                wanted = ["--no-deps", "--no-binary", self.name, f"{self.name}=={self.version}"]
-                subprocess.run([sys.executable, "-m", "pip", "download", "-q", "-d", scratch, *wanted], check=True)
+                pip("download", "--no-deps", "--no-binary", self.name, "-d", scratch, f"{self.name}=={self.version}")
                 (archive,) = Path(scratch).glob("*.tar.gz")
                 with tarfile.open(archive) as file:
                     file.extractall(scratch, filter="data")
@@ -44,8 +43,20 @@ class Suite:
                 os.replace(unpacked, target)
         return target
 
+    def installed(self) -> Path:
+        """Return the directory in which the project and what it needs are installed for this interpreter."""
+        target = CACHE / f"{self.name}-{self.version}-{sys.implementation.cache_tag}"
+        if not target.is_dir():
+            pip("install", "--target", str(target), str(self.source()), *self.needs)
+        return target
 
-SUITES = [Suite("jinja2", "3.1.6", target=1.35), Suite("click", "8.5.1")]
+
+def pip(command: str, *arguments: str) -> None:
+    """Run pip. Raises CalledProcessError when it fails."""
+    subprocess.run([sys.executable, "-m", "pip", command, "-q", *arguments], check=True)
+
+
+SUITES = [Suite("jinja2", "3.1.6", ("trio",), 1.35), Suite("click", "8.5.1")]
 VARIANTS: dict[str, list[str]] = {
     "timeline": [],
     "perfetto only": ["--timeline-format=perfetto"],
@@ -62,7 +73,7 @@ def measure(count: int, peers: bool = False) -> list[Row]:
 def measure_suite(suite: Suite, count: int, peers: bool) -> list[Row]:
     """Run one suite in every variant, in `count` rounds."""
     source = suite.source()
-    environment = {"PYTHONPATH": str(source / "src")}
+    environment = {"PYTHONPATH": str(suite.installed())}
     with tempfile.TemporaryDirectory() as scratch:
         outputs = {name: Path(scratch) / name.replace(" ", "-") for name in VARIANTS}
 
@@ -70,10 +81,10 @@ def measure_suite(suite: Suite, count: int, peers: bool) -> list[Row]:
             return run(argv, source, environment, ok=(0, 1))  # a test that fails here fails in every variant
 
         variants: dict[str, Callable[[], float]] = {
-            "bare": functools.partial(wall, pytest_argv("-p", "no:timeline", suite.tests))
+            "bare": functools.partial(wall, pytest_argv("-p", "no:timeline", "tests"))
         }
         for name, options in VARIANTS.items():
-            argv = pytest_argv("--timeline", f"--timeline-dir={outputs[name]}", *options, suite.tests)
+            argv = pytest_argv("--timeline", f"--timeline-dir={outputs[name]}", *options, "tests")
             variants[name] = functools.partial(wall, argv)
         if peers and importlib.util.find_spec("viztracer"):
             tracer = [
@@ -87,7 +98,7 @@ def measure_suite(suite: Suite, count: int, peers: bool) -> list[Row]:
                 f"{scratch}/v.json",
             ]
             variants["viztracer"] = functools.partial(
-                wall, [*tracer, "-o", f"{scratch}/v.json", "-m", *pytest_argv("-p", "no:timeline", suite.tests)[2:]]
+                wall, [*tracer, "-o", f"{scratch}/v.json", "-m", *pytest_argv("-p", "no:timeline", "tests")[2:]]
             )
         taken = rounds(variants, count)
 

@@ -19,6 +19,11 @@ def start(**options):
 """
 
 
+def environment() -> dict[str, str]:
+    """Return an environment in which a child finds the package where this process does."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
 def run(directory: Path, program: str, *, status: int = 0) -> dict[int, SpoolFile]:
     """Run `program` (source; it calls `start(...)` itself) and return the spools it left, by pid.
 
@@ -28,8 +33,9 @@ def run(directory: Path, program: str, *, status: int = 0) -> dict[int, SpoolFil
     directory.mkdir(exist_ok=True)
     script = directory / "program.py"
     script.write_text(PROLOGUE + textwrap.dedent(program) + "\n_recorder.stop()  # before the interpreter's own end\n")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run([sys.executable, str(script), str(directory)], env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, str(script), str(directory)], env=environment(), capture_output=True, text=True
+    )
     assert done.returncode == status, done.stderr
     return read_directory(directory)
 

@@ -67,7 +67,7 @@ class SpoolWriter:
         return dict(zip(names.split(), HEADER.unpack_from(self.map), strict=True))
 
     def set_dropped(self, count: int) -> None:
-        struct.pack_into("=Q", self.map, 64, count)
+        struct.pack_into("=Q", self.map, 56, count)
 
     def state(self, chunk: int) -> int:
         return int(struct.unpack_from("=I", self.map, TABLE + chunk * 64)[0])
@@ -77,7 +77,7 @@ class SpoolWriter:
         with self.path.open("r+b") as file:
             file.truncate(CHUNKS + self.chunks * CHUNK_BYTES)
         self._map()
-        struct.pack_into("=I", self.map, 60, self.chunks)
+        struct.pack_into("=I", self.map, 52, self.chunks)
 
     def _room(self, thread: int, count: int) -> int:
         """Return the offset of `count` free records."""
@@ -104,7 +104,8 @@ class SpoolWriter:
         struct.pack_into("=I", self.map, entry, FULL)
 
     def record(self, tick: int, kind: int, depth: int, id: int, thread: int = 0) -> None:
-        struct.pack_into("=QQ", self.map, self._room(thread, 1), tick, kind | depth << 8 | id << 32)
+        offset = self._room(thread, 1)
+        struct.pack_into("=QQ", self.map, offset, tick, kind | depth << 8 | id << 32)
 
     def payload(self, tick: int, kind: int, id: int, data: bytes, thread: int = 0) -> None:
         offset = self._room(thread, 1 + (len(data) + 15) // 16)
@@ -114,7 +115,9 @@ class SpoolWriter:
     def string(self, tick: int, id: int, text: str, thread: int = 0) -> None:
         self.payload(tick, STRING, id, text.encode(), thread)
 
-    def code(self, tick: int, id: int, name: str, file: int = 0, line: int = 0, flags: int = 0, thread: int = 0) -> None:
+    def code(
+        self, tick: int, id: int, name: str, file: int = 0, line: int = 0, flags: int = 0, thread: int = 0
+    ) -> None:
         self.payload(tick, CODE, id, struct.pack("=III", file, line, flags) + name.encode(), thread)
 
     def callable(self, tick: int, id: int, name: str, *, blocking: bool = False, thread: int = 0) -> None:

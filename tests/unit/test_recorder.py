@@ -14,25 +14,31 @@ MONITORING = sys.version_info >= (3, 12)
 
 
 def test_a_function_is_entered_and_left(tmp_path: Path) -> None:
-    spool = run_one(tmp_path, """
+    spool = run_one(
+        tmp_path,
+        """
         def inner(): pass
         def outer(): inner(); inner()
         start(c_calls="none")
         outer()
-    """)
+    """,
+    )
     inner = [("start", "inner"), ("return", "inner")]
     assert spool.frames() == [("start", "outer"), *inner, *inner, ("return", "outer")]
 
 
 def test_depths_are_equal_at_entry_and_exit_and_grow_inwards(tmp_path: Path) -> None:
-    spool = run_one(tmp_path, """
+    spool = run_one(
+        tmp_path,
+        """
         def down(n):
             if n: down(n - 1)
         start(c_calls="none")
         down(50)
         sys.setrecursionlimit(5000)
         down(2000)
-    """)
+    """,
+    )
     depths: list[int] = []
     for record in spool.thread("MainThread").records:
         if record.kind == "start":
@@ -44,25 +50,31 @@ def test_depths_are_equal_at_entry_and_exit_and_grow_inwards(tmp_path: Path) -> 
 
 
 def test_generators_tell_start_from_resume_and_return_from_yield(tmp_path: Path) -> None:
-    spool = run_one(tmp_path, """
+    spool = run_one(
+        tmp_path,
+        """
         def numbers():
             yield 1
             yield 2
         start(c_calls="none")
         for _ in numbers(): pass
-    """)
+    """,
+    )
     kinds = [kind for kind, name in spool.frames() if name == "numbers"]
     assert kinds == ["start", "yield", "resume", "yield", "resume", "return"]
 
 
 def test_coroutines(tmp_path: Path) -> None:
-    spool = run_one(tmp_path, """
+    spool = run_one(
+        tmp_path,
+        """
         import asyncio
         async def inner(): await asyncio.sleep(0)
         async def outer(): await inner()
         start(c_calls="none")
         asyncio.run(outer())
-    """)
+    """,
+    )
     story = [(kind, name) for kind, name in spool.frames() if name in {"inner", "outer"}]
     assert story == [
         ("start", "outer"), ("start", "inner"), ("yield", "inner"), ("yield", "outer"),
@@ -71,33 +83,41 @@ def test_coroutines(tmp_path: Path) -> None:
 
 
 def test_an_exit_by_exception_has_its_type(tmp_path: Path) -> None:
-    spool = run_one(tmp_path, """
+    spool = run_one(
+        tmp_path,
+        """
         class Odd(Exception): pass
         def boom(): raise Odd
         start(c_calls="none")
         try: boom()
         except Odd: pass
-    """)
+    """,
+    )
     kinds = [(r.kind, r.name) for r in spool.thread("MainThread").records]
     told = [("raised", "__main__.Odd")] if MONITORING else []  # 3.11 does not tell a profiler
     assert kinds == [("start", "boom"), *told, ("unwind", "boom")]
 
 
 def test_thrown_generator(tmp_path: Path) -> None:
-    spool = run_one(tmp_path, """
+    spool = run_one(
+        tmp_path,
+        """
         def numbers():
             try: yield 1
             except KeyError: yield 2
         start(c_calls="none")
         it = numbers(); next(it); it.throw(KeyError())
-    """)
+    """,
+    )
     kinds = [kind for kind, name in spool.frames() if name == "numbers"]
     assert kinds == ["start", "yield", "throw", "yield"]
 
 
 class TestCCalls:
     def test_auto_switches_a_quick_site_off_and_keeps_one_that_waits(self, tmp_path: Path) -> None:
-        spool = run_one(tmp_path, """
+        spool = run_one(
+            tmp_path,
+            """
             import time
             def work():
                 for _ in range(50):
@@ -105,7 +125,8 @@ class TestCCalls:
                     time.sleep(0)
             start()
             work()
-        """)
+        """,
+        )
         begun = [name for kind, name in spool.calls() if kind == "call"]
         assert 1 <= begun.count("len") <= 5
         assert begun.count("time.sleep") == 50
@@ -113,41 +134,53 @@ class TestCCalls:
         assert sorted(ended) == sorted(begun)
 
     def test_auto_keeps_a_site_that_is_slow(self, tmp_path: Path) -> None:
-        spool = run_one(tmp_path, """
+        spool = run_one(
+            tmp_path,
+            """
             def work(data):
                 for _ in range(12): sorted(data)
             data = list(range(200_000, 0, -1))
             start()
             work(data)
-        """)
+        """,
+        )
         assert [name for kind, name in spool.calls() if kind == "call"].count("sorted") == 12
 
     def test_all(self, tmp_path: Path) -> None:
-        spool = run_one(tmp_path, """
+        spool = run_one(
+            tmp_path,
+            """
             def work():
                 for _ in range(50): len(())
             start(c_calls="all")
             work()
-        """)
+        """,
+        )
         assert [name for kind, name in spool.calls() if kind == "call"].count("len") == 50
 
     def test_none(self, tmp_path: Path) -> None:
-        spool = run_one(tmp_path, """
+        spool = run_one(
+            tmp_path,
+            """
             import time
             def work(): time.sleep(0)
             start(c_calls="none")
             work()
-        """)
+        """,
+        )
         assert spool.calls() == []
 
     def test_a_call_that_raises(self, tmp_path: Path) -> None:
-        spool = run_one(tmp_path, """
+        spool = run_one(
+            tmp_path,
+            """
             def work():
                 try: ().index(1)
                 except ValueError: pass
             start(c_calls="all")
             work()
-        """)
+        """,
+        )
         assert [call for call in spool.calls() if call[1] == "tuple.index"] == [
             ("call", "tuple.index"), ("c_raise", "tuple.index"),
         ]  # fmt: skip
@@ -157,7 +190,9 @@ class TestCCalls:
             time.sleep len list.append dict.fromkeys str.join os.getpid os.stat threading.lock.acquire
             collections.deque.popleft io.BytesIO.read
         """.split()
-        spool = run_one(tmp_path, """
+        spool = run_one(
+            tmp_path,
+            """
             import collections, io, os, threading, time
             class Mine(list): pass
             lock = threading.Lock(); queue = collections.deque([1]); mine = Mine()
@@ -166,33 +201,40 @@ class TestCCalls:
                 lock.acquire(); queue.popleft(); io.BytesIO().read()
             start(c_calls="all")
             work()
-        """)
+        """,
+        )
         names = [name for kind, name in spool.calls() if kind == "call"]
         assert [name for name in names if name in expected] == expected
 
     @pytest.mark.skipif(not MONITORING, reason="3.11 does not show constructors to a profiler")
     def test_a_class_that_lies_about_itself_runs_no_code(self, tmp_path: Path) -> None:
-        spool = run_one(tmp_path, """
+        spool = run_one(
+            tmp_path,
+            """
             class Evil(type):
                 def __getattribute__(cls, name): raise SystemExit(name)
             Lie = Evil("Lie", (), {})
             def work(): Lie()
             start(c_calls="all")
             work()
-        """)
+        """,
+        )
         assert ("call", "__main__.Lie") in spool.calls()
 
 
 def test_excluded_code_is_silent_and_hides_nothing_below(tmp_path: Path) -> None:
     (tmp_path / "wrapper.py").write_text("def call(function):\n    len(())\n    function()\n")
-    spool = run_one(tmp_path, """
+    spool = run_one(
+        tmp_path,
+        """
         import wrapper
         def below(): pass
         def above(): wrapper.call(below)
         start(excluded=["*/wrapper.py"])
         above()
         above()
-    """)
+    """,
+    )
     twice = [("start", "above"), ("start", "below"), ("return", "below"), ("return", "above")]
     assert spool.frames() == twice * 2
     assert ("call", "len") not in spool.calls()
@@ -201,18 +243,23 @@ def test_excluded_code_is_silent_and_hides_nothing_below(tmp_path: Path) -> None
 def test_included_code_is_all_there_is_and_beats_the_machinery(tmp_path: Path) -> None:
     (tmp_path / "one.py").write_text("def one(): pass\n")
     (tmp_path / "two.py").write_text("def two(): pass\n")
-    spool = run_one(tmp_path, """
+    spool = run_one(
+        tmp_path,
+        """
         import one, two
         def work(): one.one(); two.two()
         start(included=["*/one.py"], machinery=["*/one.py", "*/two.py"])
         work()
-    """)
+    """,
+    )
     assert spool.frames() == [("start", "one"), ("return", "one")]
 
 
 class TestThreads:
     def test_each_thread_has_its_records_name_and_native_id(self, tmp_path: Path) -> None:
-        spool = run_one(tmp_path, """
+        spool = run_one(
+            tmp_path,
+            """
             import threading
             ids = []
             def work(): ids.append(threading.get_native_id())
@@ -220,7 +267,8 @@ class TestThreads:
             for name in ("first", "second"):
                 thread = threading.Thread(target=work, name=name); thread.start(); thread.join()
             _recorder.mark(7, repr(ids).encode())
-        """)
+        """,
+        )
         ids = eval(spool.marks[0][1])
         assert [spool.thread(name).native_id for name in ("first", "second")] == ids
         for name in ("first", "second"):
@@ -228,7 +276,9 @@ class TestThreads:
         assert ("start", "work") not in spool.frames()
 
     def test_a_thread_that_ran_before(self, tmp_path: Path) -> None:
-        spool = run_one(tmp_path, """
+        spool = run_one(
+            tmp_path,
+            """
             import threading
             go, done = threading.Event(), threading.Event()
             def inside(): pass
@@ -236,27 +286,33 @@ class TestThreads:
             thread = threading.Thread(target=work, name="early"); thread.start()
             start(c_calls="none")
             go.set(); done.wait(); thread.join()
-        """)
+        """,
+        )
         frames = spool.frames("early")
         assert ("start", "inside") in frames and ("return", "inside") in frames
         assert ("start", "work") not in frames and ("return", "work") not in frames
 
     @pytest.mark.skipif(not MONITORING, reason="3.11 cannot reach threads that C code starts")
     def test_a_thread_that_threading_does_not_know(self, tmp_path: Path) -> None:
-        spool = run_one(tmp_path, """
+        spool = run_one(
+            tmp_path,
+            """
             import _thread
             def work(): lock.release()
             lock = _thread.allocate_lock(); lock.acquire()
             start(c_calls="none")
             _thread.start_new_thread(work, ())
             lock.acquire()
-        """)
+        """,
+        )
         raw = [t for t in spool.threads.values() if ("start", "work") in [(r.kind, r.name) for r in t.records]]
         assert [t.names[-1] for t in raw] == [""]
         assert raw[0].native_id not in {0, spool.pid}
 
     def test_a_new_name_is_noticed_between_tests(self, tmp_path: Path) -> None:
-        spool = run_one(tmp_path, """
+        spool = run_one(
+            tmp_path,
+            """
             import threading
             def work(): pass
             start(c_calls="none")
@@ -264,23 +320,29 @@ class TestThreads:
             threading.current_thread().name = "renamed"
             _recorder.refresh()
             work()
-        """)
+        """,
+        )
         assert spool.threads[0].names[-1] == "renamed"
 
     def test_chunks_of_ended_threads_are_handed_back(self, tmp_path: Path) -> None:
-        spool = run_one(tmp_path, """
+        spool = run_one(
+            tmp_path,
+            """
             import threading
             def work(): pass
             start(c_calls="none")
             for _ in range(40):
                 thread = threading.Thread(target=work); thread.start(); thread.join()
-        """)
+        """,
+        )
         assert len(spool.threads) == 41
 
 
 class TestProcesses:
     def test_a_forked_child_writes_its_own_file_and_knows_its_parents_names(self, tmp_path: Path) -> None:
-        spools = run(tmp_path, """
+        spools = run(
+            tmp_path,
+            """
             import os
             def work(): pass
             start(c_calls="none")
@@ -288,7 +350,8 @@ class TestProcesses:
             if os.fork() == 0:
                 work(); os._exit(0)
             os.wait()
-        """)
+        """,
+        )
         (child,) = (s for s in spools.values() if s.parent)
         (parent,) = (s for s in spools.values() if not s.parent)
         assert child.parent_pid == parent.pid
@@ -299,14 +362,18 @@ class TestProcesses:
     @pytest.mark.parametrize("death", ["os.kill(os.getpid(), 9)", "os._exit(9)", "os.abort()"])
     def test_no_record_is_lost_when_the_process_dies(self, tmp_path: Path, death: str) -> None:
         status = {"os.kill(os.getpid(), 9)": -signal.SIGKILL, "os._exit(9)": 9, "os.abort()": -signal.SIGABRT}[death]
-        spool = run_one(tmp_path, f"""
+        spool = run_one(
+            tmp_path,
+            f"""
             import os
             def work(): pass
             def last(): {death}
             start()
             for _ in range(10_000): work()
             last()
-        """, status=status)
+        """,
+            status=status,
+        )
         frames = spool.frames()
         assert frames.count(("start", "work")) == frames.count(("return", "work")) == 10_000
         assert frames[-1] == ("start", "last")
@@ -315,14 +382,17 @@ class TestProcesses:
 
 class TestTrouble:
     def test_growth_that_fails_is_counted_and_harms_nobody(self, tmp_path: Path) -> None:
-        spool = run_one(tmp_path, """
+        spool = run_one(
+            tmp_path,
+            """
             import os, resource
             def work(): pass
             start(c_calls="none")
             resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
             for _ in range(100_000): work()
             print(_recorder.losses())
-        """)
+        """,
+        )
         kept = len(spool.thread("MainThread").records)
         assert spool.error != 0
         assert kept > 10_000
@@ -339,38 +409,52 @@ class TestTrouble:
         """) == {}  # fmt: skip
 
     def test_every_descriptor_is_closed(self, tmp_path: Path) -> None:
-        spool = run_one(tmp_path, """
+        spool = run_one(
+            tmp_path,
+            """
             import os
             def work(): pass
             start(c_calls="none")
             os.closerange(3, 256)
             for _ in range(20_000): work()
-        """)
+        """,
+        )
         assert spool.frames().count(("start", "work")) == 20_000
 
     def test_a_directory_that_is_not_there(self, tmp_path: Path) -> None:
-        assert run(tmp_path, """
+        assert (
+            run(
+                tmp_path,
+                """
             try: _recorder.start("/nonexistent/family", clock=1)
             except OSError as error: assert error.filename == "/nonexistent/family"
             else: raise SystemExit(1)
             assert not _recorder.active()
-        """) == {}
+        """,
+            )
+            == {}
+        )
 
     @pytest.mark.skipif(not MONITORING, reason="sys.monitoring came with 3.12")
     def test_every_tool_id_is_taken(self, tmp_path: Path) -> None:
-        run(tmp_path, """
+        run(
+            tmp_path,
+            """
             for id in (3, 4, 5): sys.monitoring.use_tool_id(id, f"tool {id}")
             try: start()
             except RuntimeError as error: assert "3 by tool 3" in str(error)
             else: raise SystemExit(1)
             assert not _recorder.active()
-        """)
+        """,
+        )
 
 
 class TestSuspension:
     def test_an_inner_recording_suspends_the_outer(self, tmp_path: Path) -> None:
         (tmp_path / "inner").mkdir()
-        spool = run_one(tmp_path, """
+        spool = run_one(
+            tmp_path,
+            """
             def before(): pass
             def within(): pass
             def after(): pass
@@ -382,7 +466,8 @@ class TestSuspension:
                 within(); after()
             start(c_calls="none")
             outer()
-        """)
+        """,
+        )
         names = [name for _, name in spool.frames()]
         assert names == ["outer", "before", "before", "within", "within", "within", "within", "after", "after", "outer"]
         assert len(spool.threads) == 1
@@ -390,17 +475,22 @@ class TestSuspension:
         assert inner.frames() == [("start", "within"), ("return", "within")]
 
     def test_stop_leaves_nothing_behind(self, tmp_path: Path) -> None:
-        run(tmp_path, """
+        run(
+            tmp_path,
+            """
             start()
             _recorder.stop(); _recorder.stop()
             assert not _recorder.active()
             assert sys.getprofile() is None
             if sys.version_info >= (3, 12):
                 assert all(sys.monitoring.get_tool(id) is None for id in range(6))
-        """)
+        """,
+        )
 
     def test_a_hook_that_was_taken_away_is_put_back(self, tmp_path: Path) -> None:
-        spool = run_one(tmp_path, """
+        spool = run_one(
+            tmp_path,
+            """
             def work(): pass
             start(c_calls="none")
             if sys.version_info >= (3, 12): sys.monitoring.free_tool_id(4)
@@ -408,7 +498,8 @@ class TestSuspension:
             _recorder.refresh()
             work()
             assert _recorder.losses()["disarmed"] == 1
-        """)
+        """,
+        )
         assert ("start", "work") in spool.frames()
 
 
@@ -419,7 +510,9 @@ def run_inner(directory: Path) -> list:
 
 
 def test_code_objects_are_not_kept_alive(tmp_path: Path) -> None:
-    run(tmp_path, """
+    run(
+        tmp_path,
+        """
         import gc, weakref
         start()
         def make():
@@ -431,11 +524,14 @@ def test_code_objects_are_not_kept_alive(tmp_path: Path) -> None:
             work = make(); work(); refs.append(weakref.ref(work.__code__)); del work
         gc.collect()
         assert not any(ref() for ref in refs)
-    """)
+    """,
+    )
 
 
 def test_a_detached_process_is_nobodys_child(tmp_path: Path) -> None:
-    run(tmp_path, """
+    run(
+        tmp_path,
+        """
         import os, time
         report = sys.argv[1] + "/report"
         script = f"echo $PPID > {report}.part; mv {report}.part {report}; sleep 1"
@@ -449,4 +545,5 @@ def test_a_detached_process_is_nobodys_child(tmp_path: Path) -> None:
         try: _recorder.spawn_detached([b"/nonexistent"])
         except FileNotFoundError: pass
         else: raise SystemExit(1)
-    """)
+    """,
+    )

@@ -1,0 +1,363 @@
+"""Reads the records of one spool: every thread's chunks in their order, all threads in the order of time.
+
+Nothing in the mapped memory is trusted. Lengths and places are checked, states and ticks are loaded once.
+"""
+from libc.stdint cimport UINT64_MAX, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+from columns cimport CALLABLE, RESUMED, THROWN, YIELDED, Columns, Name, NameTable, define_name, find_name, grown
+from nest cimport Nest, clamped, cut, enter, leave, pop, push, release, start_window
+from spool cimport (
+    PT_BLOCKING, PT_C_RAISE, PT_C_RETURN, PT_CALL, PT_CALLABLE, PT_CHUNK_BYTES, PT_CHUNK_RECORDS, PT_CHUNKS_OFFSET,
+    PT_CODE, PT_DEPTH, PT_FREE, PT_FULL, PT_ID, PT_KIND, PT_MARK, PT_OWNED, PT_PAYLOAD, PT_PROCESS, PT_RAISED, PT_RESUME,
+    PT_RETURN, PT_START, PT_STRING, PT_TABLE_OFFSET, PT_THREAD, PT_THROW, PT_UNWIND, PT_YIELD, pt_callable, pt_chunk,
+    pt_code, pt_header, pt_load32, pt_load64, pt_record, pt_store32, pt_thread,
+)
+
+cdef struct Link:            # the reader's own view of a chunk
+    int next                 # of the same thread, -1 = none
+    uint32_t seq
+    bint known
+
+cdef struct Thread:
+    Nest nest
+    uint64_t head            # tick of its next record, UINT64_MAX = none is there
+    uint64_t native_id
+    char *name
+    uint32_t name_size
+    uint32_t serial
+    uint32_t raised          # type of the exception that leaves next
+    int chunk                # the one being read, -1 = none; the others are linked to it
+    uint32_t position        # in it
+    uint32_t limit
+    uint32_t idle            # windows without a chunk
+
+cdef struct Mark:
+    uint64_t tick
+    uint32_t code
+    uint32_t thread
+    uint32_t size
+    char *text
+
+cdef struct Reader:
+    char *base               # of the mapped file
+    pt_header *header
+    uint32_t chunks          # mapped
+    Link *links              # by chunk
+    Thread **threads
+    size_t count             # of threads
+    NameTable *names
+    char *command
+    uint32_t command_size
+    uint64_t window          # tick where it starts
+    uint64_t min_ticks
+    size_t max_slices
+    uint64_t records         # read
+    uint64_t last            # tick of the newest
+    Mark mark                # the newest
+    Nest lane                # which thread held the GIL: one slice a run
+    Thread *running          # whose run is open
+    uint32_t runner          # the last thread that ran in this window
+    bint ran
+    bint several             # more than one thread ran in this window
+
+cdef enum Pause:
+    NOTHING_LEFT = 0
+    MARKED = 1
+    BLOCKED = 2              # in a C call that gives up the GIL
+
+cdef enum:
+    IDLE_WINDOWS = 64        # after so many a thread without anything is forgotten
+
+
+cdef inline void start_reader(Reader *r, uint64_t window) noexcept nogil:
+    r.window = r.lane.last = window
+    start_window(&r.lane, r.min_ticks, r.max_slices)
+
+
+cdef inline void free_thread(Thread *t) noexcept nogil:
+    release(&t.nest)
+    free(t.name)
+    free(t)
+
+
+cdef inline void free_reader(Reader *r) noexcept nogil:
+    cdef size_t i
+    for i in range(r.count):
+        free_thread(r.threads[i])
+    free(r.threads)
+    free(r.links)
+    free(r.command)
+    free(r.mark.text)
+    release(&r.lane)
+
+
+cdef inline int give_memory(Reader *r, char *base, uint32_t chunks) except -1 nogil:
+    """The file is mapped at `base`, with no fewer chunks than before."""
+    r.links = <Link *> grown(r.links, (chunks + 1) * sizeof(Link))
+    memset(r.links + r.chunks, 0, (chunks - r.chunks) * sizeof(Link))
+    r.chunks = chunks
+    r.base = base
+    r.header = <pt_header *> base
+    return 0
+
+
+cdef inline pt_chunk *entry_of(Reader *r, int chunk) noexcept nogil:
+    return <pt_chunk *> (r.base + PT_TABLE_OFFSET) + chunk
+
+
+cdef inline pt_record *records_of(Reader *r, int chunk) noexcept nogil:
+    return <pt_record *> (r.base + PT_CHUNKS_OFFSET + <size_t> chunk * PT_CHUNK_BYTES)
+
+
+cdef inline Thread *thread_of(Reader *r, uint32_t serial) except NULL nogil:
+    """Return the thread, made on first sight."""
+    cdef size_t i
+    cdef Thread *t
+    for i in range(r.count):
+        if r.threads[i].serial == serial:
+            return r.threads[i]
+    r.threads = <Thread **> grown(r.threads, (r.count + 1) * sizeof(Thread *))
+    t = <Thread *> calloc(1, sizeof(Thread))
+    if t == NULL:
+        with gil:
+            raise MemoryError
+    t.serial = serial
+    t.chunk = -1
+    t.head = UINT64_MAX
+    t.nest.last = r.window
+    start_window(&t.nest, r.min_ticks, r.max_slices)
+    r.threads[r.count] = t
+    r.count += 1
+    return t
+
+
+cdef inline int scan(Reader *r) except -1 nogil:
+    """Find the chunks that threads have taken since, and every thread's next record."""
+    cdef uint32_t i, state, chunks = min(pt_load32(&r.header.chunks), r.chunks)
+    cdef bint found = True
+    cdef pt_chunk *entry
+    cdef Thread *t
+    cdef int *link
+    # Again until nothing is new: a thread's earlier chunk may lie where the scan has been already.
+    while found:
+        found = False
+        for i in range(chunks):
+            if r.links[i].known:
+                continue
+            entry = entry_of(r, <int> i)
+            state = pt_load32(&entry.state)
+            if state != PT_OWNED and state != PT_FULL:
+                continue
+            t = thread_of(r, entry.thread)
+            t.native_id = entry.native_id
+            found = r.links[i].known = True
+            r.links[i].seq = entry.seq
+            link = &t.chunk if t.position == 0 or t.chunk < 0 else &r.links[t.chunk].next
+            while link[0] >= 0 and r.links[link[0]].seq <= r.links[i].seq:
+                link = &r.links[link[0]].next
+            r.links[i].next = link[0]
+            link[0] = <int> i
+    for i in range(r.count):
+        look(r, r.threads[i])
+    return 0
+
+
+cdef inline void look(Reader *r, Thread *t) noexcept nogil:
+    """Find the thread's next record; free the chunks that are read to their end."""
+    cdef pt_chunk *entry
+    cdef pt_record *records
+    cdef uint32_t state
+    t.head = UINT64_MAX
+    while t.chunk >= 0:
+        entry = entry_of(r, t.chunk)
+        records = records_of(r, t.chunk)
+        state = pt_load32(&entry.state)
+        t.limit = min(entry.used, PT_CHUNK_RECORDS) if state == PT_FULL else PT_CHUNK_RECORDS
+        if t.position < t.limit:
+            t.head = pt_load64(&records[t.position].tick)
+            if t.head:
+                return
+            t.head = UINT64_MAX
+        if state != PT_FULL:
+            return
+        memset(records, 0, PT_CHUNK_BYTES)
+        r.links[t.chunk].known = False
+        t.chunk = r.links[t.chunk].next
+        t.position = 0
+        pt_store32(&entry.state, PT_FREE)
+
+
+cdef inline Pause advance(Reader *r, uint64_t until) except? NOTHING_LEFT nogil:
+    """Read on, always in the thread that is behind the others, up to where the next one stands."""
+    cdef Thread *t
+    cdef uint64_t first, second, head
+    cdef size_t i
+    cdef Pause pause
+    while True:
+        t = NULL
+        first = second = UINT64_MAX
+        for i in range(r.count):
+            head = r.threads[i].head
+            if head < first:
+                second = first
+                first = head
+                t = r.threads[i]
+            elif head < second:
+                second = head
+        if first > until:
+            return NOTHING_LEFT
+        if t != r.running and not r.header.free_threaded:
+            end_run(r)
+            push(&r.lane, 0, t.serial, clamped(&r.lane, max(first, t.nest.last)), 0)
+            r.running = t
+            r.several = r.several or r.ran and r.runner != t.serial
+            r.ran = True
+            r.runner = t.serial
+        pause = consume(r, t, min(second, until))
+        r.last = max(r.last, t.nest.last)
+        if pause == BLOCKED:
+            end_run(r)
+        elif pause == MARKED:
+            return MARKED
+
+
+cdef inline void end_run(Reader *r) noexcept nogil:
+    if r.running != NULL:
+        pop(&r.lane, clamped(&r.lane, r.running.nest.last), 0, 0)
+        r.running = NULL
+
+
+cdef inline bint cut_lane(Reader *r, uint64_t tick, Columns *finished) except? False nogil:
+    """End the window of the lane; return whether more than one thread ran in it."""
+    cdef bint several = r.several
+    end_run(r)
+    cut(&r.lane, tick, r.min_ticks, r.max_slices, finished)
+    r.several = r.ran = False
+    r.window = tick
+    return several
+
+
+cdef inline void forget_idle(Reader *r) noexcept nogil:
+    """A thread that has had no chunk for long has ended; a run may start very many."""
+    cdef Thread *t
+    cdef size_t i, kept = 0
+    for i in range(r.count):
+        t = r.threads[i]
+        t.idle = 0 if t.chunk >= 0 or t.nest.open else t.idle + 1
+        if t.idle > IDLE_WINDOWS:
+            free_thread(t)
+        else:
+            r.threads[kept] = t
+            kept += 1
+    r.count = kept
+
+
+cdef inline Pause consume(Reader *r, Thread *t, uint64_t bound) except? NOTHING_LEFT nogil:
+    """Nest the thread's records up to the tick `bound`."""
+    cdef Nest *nest = &t.nest
+    cdef pt_record *records
+    cdef const Name *name
+    cdef uint64_t tick, word
+    cdef uint32_t position, limit, kind, id, key, skip
+    cdef Pause pause = NOTHING_LEFT
+    while t.head <= bound and pause == NOTHING_LEFT:
+        records = records_of(r, t.chunk)
+        position = t.position
+        limit = t.limit
+        while position < limit:
+            tick = pt_load64(&records[position].tick)
+            if tick == 0 or tick > bound:
+                break
+            word = records[position].word
+            kind = PT_KIND(word)
+            id = PT_ID(word)
+            key = 2 * PT_DEPTH(word)
+            position += 1
+            r.records += 1
+            tick = clamped(nest, tick)
+            if kind == PT_START:
+                enter(nest, key, id, tick, 0)
+            elif kind == PT_RETURN:
+                leave(nest, key, id, tick, 0, 0)
+            elif kind == PT_CALL:
+                enter(nest, key + 1, id, tick, 0)
+                name = find_name(r.names, id)
+                if name != NULL and name.kind == CALLABLE and name.flags & PT_BLOCKING:
+                    pause = BLOCKED
+                    break
+            elif kind == PT_C_RETURN:
+                leave(nest, key + 1, id, tick, 0, 0)
+            elif kind == PT_RESUME or kind == PT_THROW:
+                enter(nest, key, id, tick, RESUMED)
+            elif kind == PT_YIELD:
+                leave(nest, key, id, tick, YIELDED, 0)
+            elif kind == PT_UNWIND:
+                leave(nest, key, id, tick, THROWN, t.raised)
+                t.raised = 0
+            elif kind == PT_C_RAISE:
+                leave(nest, key + 1, id, tick, THROWN, t.raised)
+                t.raised = 0
+            elif kind == PT_RAISED:
+                t.raised = id
+            elif kind >= PT_PAYLOAD:
+                skip = (PT_DEPTH(word) + 15) // 16
+                if skip > limit - position:
+                    position = limit  # damaged: no telling where the next record is
+                    break
+                take_payload(r, t, word, <char *> &records[position], tick)
+                position += skip
+                if kind == PT_MARK:
+                    pause = MARKED
+                    break
+        t.position = position
+        look(r, t)
+    return pause
+
+
+cdef inline int take_payload(Reader *r, Thread *t, uint64_t word, char *data, uint64_t tick) except -1 nogil:
+    cdef uint32_t kind = PT_KIND(word), size = PT_DEPTH(word), id = PT_ID(word)
+    if kind == PT_STRING or kind == PT_CODE or kind == PT_CALLABLE:
+        take_name(r, id, kind, data, size)
+    elif kind == PT_THREAD and size >= sizeof(pt_thread):
+        t.native_id = (<pt_thread *> data).native_id
+        t.name_size = size - <uint32_t> sizeof(pt_thread)
+        t.name = <char *> grown(t.name, t.name_size + 1)
+        memcpy(t.name, data + sizeof(pt_thread), t.name_size)
+    elif kind == PT_PROCESS:
+        r.command = <char *> grown(r.command, size + 1)
+        r.command_size = size
+        memcpy(r.command, data, size)
+    elif kind == PT_MARK:
+        r.mark.text = <char *> grown(r.mark.text, size + 1)
+        r.mark.size = size
+        memcpy(r.mark.text, data, size)
+        r.mark.code = id
+        r.mark.tick = tick
+        r.mark.thread = t.serial
+    return 0
+
+
+cdef inline int take_name(Reader *r, uint32_t id, uint32_t kind, char *data, uint32_t size) except -1 nogil:
+    cdef Name name
+    cdef uint32_t head = 0
+    memset(&name, 0, sizeof(Name))
+    if kind == PT_CODE:
+        head = sizeof(pt_code)
+    elif kind == PT_CALLABLE:
+        head = sizeof(pt_callable)
+    # Ids are given one by one: a far larger one is damage, and must not cost its size in memory.
+    if size < head or id > <uint64_t> r.names.first_id + 65536 + 16 * r.names.count:
+        return 0
+    if kind == PT_CODE:
+        name.file = (<pt_code *> data).file
+        name.line = (<pt_code *> data).line
+        name.flags = (<pt_code *> data).flags
+    elif kind == PT_CALLABLE:
+        name.flags = (<pt_callable *> data).flags
+    name.kind = kind
+    name.text = data + head
+    name.length = size - head
+    define_name(r.names, id, &name)
+    return 0

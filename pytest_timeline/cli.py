@@ -1,0 +1,88 @@
+"""The command line: `pytest-timeline collect DIR` makes the timelines of a run whose collector could not."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+STALE_NS = 5_000_000_000  # a collector whose heartbeat is older is gone
+SLOW_SECONDS = 1.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status: 0, 1 for a failure, 2 for wrong use."""
+    parser = argparse.ArgumentParser(prog="pytest-timeline", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    collect = commands.add_parser(
+        "collect", help="finish a run that was cut short", description="Make the timelines of a run that was cut short."
+    )
+    collect.add_argument("directory", metavar="DIR", type=Path, help="the run's output directory (--timeline-dir)")
+    collect.set_defaults(run=lambda options: _collect(options.directory))
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except (OSError, ValueError) as error:
+        print(f"pytest-timeline: {error}", file=sys.stderr)
+        return 1
+
+
+def _collect(directory: Path) -> int:
+    from pytest_timeline import spooldir
+    from pytest_timeline.collect.follow import Follower
+
+    spool_dir = directory / spooldir.DIRECTORY
+    if not spool_dir.is_dir():
+        raise ValueError(f"{directory} holds no unfinished run (there is no {spool_dir})")
+    _refuse_if_followed(spool_dir)
+    follower = Follower(spool_dir, directory)
+    if not follower.watch.gone():
+        print(f"pytest (process {follower.watch.pid}) still runs; following it to its end", file=sys.stderr)
+    progress = Progress()
+    try:
+        follower.run(progress.show)
+    except BaseException as error:
+        follower.fail(f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        progress.clear()
+    manifest = follower.manifest
+    crashed = [test["nodeid"] for test in manifest.tests if test["outcome"] == "crashed"]
+    count = len(manifest.tests)
+    print(f"{count} test{'s' * (count != 1)} collected: {directory / 'run.json'}")
+    for nodeid in crashed:
+        print(f"crashed: {nodeid}")
+    for warning in manifest.warnings:
+        print(f"warning: {warning}")
+    return 0
+
+
+def _refuse_if_followed(spool_dir: Path) -> None:
+    from pytest_timeline import spooldir
+
+    try:
+        status = spooldir.StatusPage(str(spool_dir / spooldir.STATUS))
+    except (OSError, ValueError):
+        return
+    age = time.monotonic_ns() - status["heartbeat"]
+    if status["state"] in (status.FOLLOWING, status.FINISHING) and 0 <= age < STALE_NS:
+        raise ValueError(f"{spool_dir} is being collected already, by process {status['pid']}")
+
+
+class Progress:
+    """A line on a terminal, once it has taken a while."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+        self._shown = False
+
+    def show(self, done: int, total: int) -> None:
+        if sys.stderr.isatty() and time.monotonic() - self._start > SLOW_SECONDS:
+            self._shown = True
+            print(f"\rwriting timelines: {done} of {total} ", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        if self._shown:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
