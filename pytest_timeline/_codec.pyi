@@ -108,7 +108,7 @@ def chrome_slices(
     before: list[tuple[int, int, int, int]] | None = None,
     now: int = 0,
 ) -> tuple[int, list[tuple[int, int, int, int]]]:
-    """Write the same as JSON objects, each with a comma and a line break after it; `lane` is their pid and tid in JSON."""
+    """Write the same as JSON objects, each with a comma and a line break after it; `lane` is their pid and tid."""
 
 def continued(slices: Slices, before: list[tuple[int, int, int, int]]) -> int:
     """Return how many of the slices that were open after the window before, outermost first, go on in this one."""

@@ -1,0 +1,111 @@
+"""Makes timelines without a recording, and reads back what trace_processor finds in their traces."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pytest_timeline._codec import Names, Slices
+from pytest_timeline.timeline.model import Clock, Process, Timeline, Track
+from support.trace_processor import ERRORS, query
+
+RESUMED, YIELDED, THROWN, CUT_START, CUT_END, HEALED, DIED = (1 << bit for bit in range(7))
+STRING, CODE, CALLABLE = 16, 17, 18
+CLOCK = Clock(1_000, 1.0)  # ticks are nanoseconds
+
+Row = tuple[int, ...]
+"""start, end, name, depth, and optionally flags, raised, folded, folded_ticks."""
+
+
+def slices(*rows: Row) -> Slices:
+    made = Slices()
+    for row in rows:
+        made.add(*row)
+    return made
+
+
+def names(**extra: str) -> Names:
+    """Return names: 1 the file, 10 to 19 functions f0 to f9, 20 to 29 C callables c0 to c9, 30 ValueError."""
+    made = Names()
+    made.add(1, "src/a.py")
+    for i in range(10):
+        made.add(10 + i, f"f{i}", CODE, 1, 100 + i)
+        made.add(20 + i, f"c{i}", CALLABLE)
+    made.add(30, "ValueError")
+    return made
+
+
+def thread(
+    made: Slices, known: Names | None = None, *, name: str = "MainThread", id: int = 4711, serial: int = 1
+) -> Track:
+    return Track("thread", name, id, serial, made, known or names())
+
+
+def timeline(*tracks: Track, start: int = 1_000, end: int = 1_000_000, **fields: Any) -> Timeline:
+    """Return a timeline of one process; `tracks` are its."""
+    return Timeline("test_it", start, end, [Process(4711, 1, "pytest", 500, list(tracks))], **fields)
+
+
+def random_rows(seed: int, count: int, *, first: int, shortest: int) -> list[Row]:
+    """Return a random tree of slices; `shortest` 0 has many of no duration and many that touch."""
+    draw = random.Random(seed)
+    rows: list[Row] = []
+
+    def fill(start: int, end: int, depth: int) -> None:
+        now = start
+        while len(rows) < count:
+            now += draw.choice([0, 0, 1, draw.randint(0, 50)])
+            if now + shortest > end:
+                return
+            last = draw.choice([now + shortest, now + shortest, end, draw.randint(now + shortest, end)])
+            flags = draw.choice([0, 0, 0, RESUMED, YIELDED, THROWN, HEALED])
+            rows.append(
+                (now, last, draw.randint(10, 29), depth, flags, 30 * draw.randint(0, 1), draw.choice([0, 0, 3]), 7)
+            )
+            if depth < 40:
+                fill(now, last, depth + 1)
+            now = last
+            if draw.random() < 0.2:
+                return
+
+    while len(rows) < count:
+        fill(first, first + draw.randint(1, 3_000), 0)
+        first += 3_000 + draw.randint(0, 2)
+    return rows
+
+
+class Drawn(NamedTuple):
+    """A slice as trace_processor has it; in order of track, time and depth."""
+
+    track: str
+    ts: int
+    dur: int
+    depth: int
+    name: str
+    category: str
+
+
+SLICES = """
+    select coalesce(thread.name, track.name), slice.ts, slice.dur, slice.depth, slice.name, slice.category
+    from slice join track on slice.track_id = track.id
+    left join thread_track on thread_track.id = track.id left join thread using (utid)
+    order by 1, slice.ts, slice.depth, slice.id"""
+ARGUMENTS = """
+    select slice.name, replace(replace(replace(replace(key, 'debug.', ''), 'args.', ''), 'source.file_name', 'file'),
+        'source.line_number', 'line'), display_value
+    from slice join args using (arg_set_id) where key not in ('source.function_name', 'source_location_iid')
+    order by slice.ts, slice.depth, slice.name, 2"""
+
+
+def drawn(path: Path) -> list[Drawn]:
+    """Return every slice of the trace, in which trace_processor must find nothing wrong."""
+    errors, rows = query(path, ERRORS, SLICES)
+    assert errors == []
+    return [Drawn(*row) for row in rows]
+
+
+def arguments(path: Path) -> list[tuple[str, str, str]]:
+    """Return (slice, key, value) of every argument; where formats keep the place differently, as Chrome has it."""
+    (rows,) = query(path, ARGUMENTS)
+    return [(name, key, value) for name, key, value in rows]
