@@ -414,7 +414,7 @@ cdef class Source:
         if before is not None:
             self.window.joined = True
             self.window.continued = len(before)
-            for i in range(len(before)):
+            for i in range(self.window.continued):
                 _, self.before[i].start, self.before[i].count, self.before[i].ticks = before[i]
 
     def __dealloc__(self):

@@ -347,8 +347,9 @@ cdef inline int encode(Buffer *out, const Window *window, Walk *walk, uint64_t t
     for row in range(c.count):
         names = max(names, c.name[row])
         strings = max(strings, c.raised[row])
-    if c.count:
-        walk.now = max(walk.now, nanoseconds(window, c.start[0]))
+    if not c.count:
+        return 0
+    walk.now = max(walk.now, nanoseconds(window, c.start[0]))
     for flags in range(4):
         make_end(&s, flags)
     s.name_iids = <uint32_t *> calloc(<size_t> names + 1, sizeof(uint32_t))

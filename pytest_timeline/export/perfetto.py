@@ -52,33 +52,45 @@ class CombinedPerfetto:
         self._file = GzippedFile(path)
         self._clock = clock
         self._seams = Seams()
+        self._sequences: list[int] = []  # how far in time (ns) each sequence after STORY got
 
     def add(self, timeline: Timeline) -> None:
         """See Combined."""
         self._file.write(_descriptors(timeline) + _story(timeline, self._clock))
-        self._sequence = STORY
         for process in timeline.processes:
             for track in process.tracks:
-                self._add_track(process, track, self._clock.ns(timeline.end))
+                self._add_track(process, track, timeline)
         self._file.checkpoint()
 
-    def _add_track(self, process: Process, track: Track, end: int) -> None:
-        # A sequence begins anew in every window, so windows can share the small numbers, which take fewest bytes.
-        self._sequence += 1
+    def _add_track(self, process: Process, track: Track, window: Timeline) -> None:
         before, now, ended = self._seams.arrive(process, track)
         self._file.write(_ends(ended))
+        index = self._free_sequence(max(now, self._clock.ns(window.start)))
         now, after = perfetto_slices(
             track.slices,
             track.names,
             self._clock.origin,
             self._clock.ns_per_tick,
             _uuid(ended.track),
-            self._sequence,
+            STORY + 1 + index,
             self._file.write,
             before,
             now,
         )
-        self._seams.leave(process, track, end, now, after)
+        self._sequences[index] = now
+        self._seams.leave(process, track, self._clock.ns(window.end), now, after)
+
+    def _free_sequence(self, ns: int) -> int:
+        """Return the index of a sequence whose clock has not passed `ns`.
+
+        A clock must not go back, and workers' windows overlap; but every window begins its sequences anew, so they can
+        be shared. Their numbers stay small, which saves bytes in every packet.
+        """
+        for index, reached in enumerate(self._sequences):
+            if reached <= ns:
+                return index
+        self._sequences.append(0)
+        return len(self._sequences) - 1
 
     def close(self) -> None:
         """See Combined."""

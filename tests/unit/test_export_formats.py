@@ -424,6 +424,21 @@ class TestCombined:
             traces.append(found)
         assert traces[0] == traces[1]
 
+    def test_workers_windows_overlap(self, tmp_path: Path, format: str) -> None:
+        windows = []
+        for start in range(10_000, 60_000, 5_000):
+            for pid, early in ((10, 0), (20, 3_000), (30, 1_000)):
+                begin, end = start - early, start - early + 5_000
+                call = slices((begin, begin + 100, 10, 0), (end - 100, end, 11, 0))
+                tracks = [
+                    thread(call, id=pid, name=f"main {pid}"),
+                    thread(call, id=pid + 1, name=f"own {pid}", serial=2),
+                ]
+                windows.append(Timeline("test", begin, end, [Process(pid, 1, f"gw {pid}", 1, tracks)]))
+        found = drawn(combine(format, tmp_path, *windows))
+        assert len(found) == 10 * 3 * 2 * 2
+        assert {(row.dur, row.depth) for row in found} == {(100, 0)}
+
     def test_a_long_run_is_many_gzip_members(self, tmp_path: Path, format: str) -> None:
         rows = [(start, start + 10, 10 + start // 20 % 20, 0) for start in range(1_000, 1_001_000, 20)]
         windows = [
