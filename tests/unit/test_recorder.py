@@ -355,9 +355,8 @@ class TestProcesses:
         (child,) = (s for s in spools.values() if s.parent)
         (parent,) = (s for s in spools.values() if not s.parent)
         assert child.parent_pid == parent.pid
-        assert [(r.kind, parent.names[r.id]) for r in child.thread("MainThread").records if r.id < child.first_id][-2:] == [
-            ("start", "work"), ("return", "work"),
-        ]  # fmt: skip
+        known = [r for r in child.thread("MainThread").records if r.id < child.first_id]
+        assert [(r.kind, parent.names[r.id]) for r in known][-2:] == [("start", "work"), ("return", "work")]
 
     def test_a_forked_childs_first_new_name_is_its_own(self, tmp_path: Path) -> None:
         spools = run(

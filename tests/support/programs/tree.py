@@ -1,7 +1,7 @@
 """A random tree of calls, the same for the same seed: recursion, generators, exceptions, closures, threads.
 
-    tree.py ours DIRECTORY SEED     under the recorder
-    tree.py naive FILE SEED         under sys.setprofile, which writes FILE: per thread, "in NAME" and "out NAME" lines
+tree.py ours DIRECTORY SEED     under the recorder
+tree.py naive FILE SEED         under sys.setprofile, which writes FILE: per thread, "in NAME" and "out NAME" lines
 """
 
 import functools
