@@ -383,11 +383,9 @@ static PT_COLD pt_thread_state *pt_refill(void)
     if (t && t->seat->naming != PT_NAMED && !pt_in_sink(t)) {
         pt_introduce(t);
         t = pt_take_room(1); /* the introduction took some */
-        if (t && t->seat->naming != PT_NAMED)
-            t->end = t->cursor + 1;
     }
-    if (t && t->seat->naming == PT_NAMED)
-        t->end = t->limit;
+    if (t) /* the cursor must never pass the end: it would not stop at the limit */
+        t->end = t->seat->naming == PT_NAMED || pt_in_sink(t) ? t->limit : t->cursor + 1;
     return t;
 }
 

@@ -416,6 +416,22 @@ class TestTrouble:
         assert kept > 10_000
         assert kept + spool.dropped >= 200_000 - 2 * 2048  # what the last sink held is counted when it ends
 
+    def test_tests_go_on_while_there_is_no_room(self, tmp_path: Path) -> None:
+        spool = run_one(
+            tmp_path,
+            """
+            import resource
+            def work(): pass
+            start(c_calls="none")
+            resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
+            for _ in range(20):
+                for _ in range(10_000): work()
+                _recorder.refresh()
+        """,
+        )
+        kept = len(spool.thread("MainThread").records)
+        assert kept + spool.dropped >= 400_000 - 2 * 2048
+
     def test_the_directory_vanishes(self, tmp_path: Path) -> None:
         assert run(tmp_path, """
             import shutil
