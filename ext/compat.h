@@ -40,31 +40,50 @@
 #define PT_HAS_MONITORING (PY_VERSION_HEX >= 0x030c0000)
 
 #if PY_VERSION_HEX >= 0x030d0000
-#define pt_thread_state() PyThreadState_GetUnchecked()
+#define pt_python_thread() PyThreadState_GetUnchecked()
 #else
-#define pt_thread_state() _PyThreadState_UncheckedGet()
+#define pt_python_thread() _PyThreadState_UncheckedGet()
 #endif
+
+/* How deep a thread is: the same at a frame's entry and its exit, whatever the limit is set to. */
+static inline uint32_t pt_depth_of(const PyThreadState *thread)
+{
+#if PT_HAS_MONITORING
+    return (uint32_t)(thread->py_recursion_limit - thread->py_recursion_remaining);
+#else
+    return (uint32_t)(thread->recursion_limit - thread->recursion_remaining);
+#endif
+}
 
 #if PT_HAS_MONITORING
 #define pt_request_extra(free_function) PyUnstable_Eval_RequestCodeExtraIndex(free_function)
 #define pt_get_extra(code, index, extra) PyUnstable_Code_GetExtra((PyObject *)(code), (index), (extra))
 #define pt_set_extra(code, index, extra) PyUnstable_Code_SetExtra((PyObject *)(code), (index), (extra))
-/* The depth at which the current frame runs: the same at its entry and its exit, whatever the limit is set to. */
-static inline uint32_t pt_depth(void)
-{
-    PyThreadState *state = pt_thread_state();
-    return (uint32_t)(state->py_recursion_limit - state->py_recursion_remaining);
-}
 #else
 #define pt_request_extra(free_function) _PyEval_RequestCodeExtraIndex(free_function)
 #define pt_get_extra(code, index, extra) _PyCode_GetExtra((PyObject *)(code), (index), (extra))
 #define pt_set_extra(code, index, extra) _PyCode_SetExtra((PyObject *)(code), (index), (extra))
-static inline uint32_t pt_depth(void)
-{
-    PyThreadState *state = pt_thread_state();
-    return (uint32_t)(state->recursion_limit - state->recursion_remaining);
-}
 #endif
+
+/* pt_get_extra without its call, a tenth of a record's cost: it reads the array of CPython's codeobject.c, which is the
+ * same from 3.11 to 3.15. The recorder tries it before it relies on it; free-threaded builds guard the array. */
+typedef struct {
+    Py_ssize_t size;
+    void *extras[1];
+} pt_code_extra;
+
+static int pt_extra_is_plain;
+
+static inline void *pt_extra_of(PyObject *code, Py_ssize_t index)
+{
+    void *result = NULL;
+    if (PT_LIKELY(pt_extra_is_plain)) {
+        pt_code_extra *extra = (pt_code_extra *)((PyCodeObject *)code)->co_extra;
+        return extra && index < extra->size ? extra->extras[index] : NULL;
+    }
+    pt_get_extra(code, index, &result);
+    return result;
+}
 
 /* The code object of the frame that runs; a new reference, or NULL without an exception. */
 static inline PyObject *pt_current_code(void)

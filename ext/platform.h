@@ -63,6 +63,18 @@ static inline uint64_t pt_native_thread_id(void)
 #endif
 }
 
+/* Whether this is the thread with which the process began; 0 also where there is no telling. */
+static inline int pt_is_first_thread(void)
+{
+#if defined(__linux__)
+    return pt_native_thread_id() == pt_process_id();
+#elif defined(__APPLE__)
+    return pthread_main_np();
+#else
+    return 0;
+#endif
+}
+
 static inline void pt_sleep_us(unsigned microseconds)
 {
 #if defined(_WIN32)

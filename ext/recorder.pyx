@@ -19,9 +19,11 @@ import sys
 cdef extern from "compat.h" nogil:
     int PT_HAS_MONITORING
     int pt_request_extra(void (*free_function)(void *) noexcept nogil)
+    int pt_extra_is_plain
+    int PT_FREE_THREADED
+    void *pt_extra_of(PyObject *code, Py_ssize_t index)
     int pt_get_extra(PyObject *code, Py_ssize_t index, void **extra)
     int pt_set_extra(PyObject *code, Py_ssize_t index, void *extra)
-    uint32_t pt_depth()
     PyObject *pt_current_code()
     bint PT_UNLIKELY(bint)
 
@@ -118,7 +120,10 @@ cdef extern from "writer.h" nogil:
     pt_thread_state **pt_states
     uint32_t pt_states_used
     pt_thread_state *pt_room()
-    void pt_put(pt_thread_state *t, uint64_t word)
+    uint32_t pt_depth(const pt_thread_state *t)
+    uint32_t pt_tick_source
+    void pt_put(pt_thread_state *t, uint64_t tick, uint64_t word)
+    pt_thread_state *pt_refill()
     int pt_put_payload(uint32_t kind, uint32_t id, const void *head, size_t head_size, const void *text, size_t size)
     int pt_deepen(pt_thread_state *t, uint32_t depth)
     int pt_begin(const char *directory, uint32_t clock)
@@ -213,52 +218,60 @@ cdef inline PyObject *none() noexcept nogil:
 
 
 cdef inline CodeState *state_of(PyObject *code) noexcept nogil:
-    cdef void *extra = NULL
-    pt_get_extra(code, extra_index, &extra)
-    return <CodeState *> extra
+    return <CodeState *> pt_extra_of(code, extra_index)
 
 
 # ---- hooks: frames ----
 
+# The clock is read first: the processor waits at that instruction for what is before it, and not for what is after.
+
 cdef inline PyObject *enter(PyObject *code, uint32_t kind) noexcept:
+    cdef uint64_t tick = pt_now(pt_tick_source)
     cdef CodeState *state = state_of(code)
-    cdef pt_thread_state *t
+    cdef pt_thread_state *t = pt_me
     cdef uint32_t depth
     if PT_UNLIKELY(state == NULL or state.epoch != epoch):
         state = admitted(code)
         if state == NULL:
             return refusal(code, kind != PT_THROW)
-    t = pt_room()
-    if PT_UNLIKELY(t == NULL):
-        return none()
-    depth = pt_depth()
+        tick = pt_now(pt_tick_source)
+    if PT_UNLIKELY(t.cursor == t.end):
+        t = pt_refill()
+        if t == NULL:
+            return none()
+        tick = pt_now(pt_tick_source)
+    depth = pt_depth(t)
     if PT_UNLIKELY(depth >= t.depths) and not pt_deepen(t, depth):
         return none()
-    pt_put(t, PT_WORD(kind, depth, state.id))
+    pt_put(t, tick, PT_WORD(kind, depth, state.id))
     t.open[depth].frame = state.id
     t.open[depth].call = 0
     return none()
 
 
 cdef inline PyObject *leave(PyObject *code, uint32_t kind, PyObject *raised) noexcept:
+    cdef uint64_t tick = pt_now(pt_tick_source)
     cdef CodeState *state = state_of(code)
-    cdef pt_thread_state *t
+    cdef pt_thread_state *t = pt_me
     cdef uint32_t depth
     if PT_UNLIKELY(state == NULL or state.epoch != epoch):
         if admitted(code) == NULL:
             return refusal(code, kind != PT_UNWIND)
         return none()              # entered before this recording
-    t = pt_room()
-    if PT_UNLIKELY(t == NULL):
-        return none()
-    depth = pt_depth()
+    if PT_UNLIKELY(t.cursor == t.end):
+        t = pt_refill()
+        if t == NULL:
+            return none()
+        tick = pt_now(pt_tick_source)
+    depth = pt_depth(t)
     if PT_UNLIKELY(depth >= t.depths or t.open[depth].frame != state.id):
         return none()
     if raised != NULL:
         t = tell_raised(t, raised)
         if t == NULL:
             return none()
-    pt_put(t, PT_WORD(kind, depth, state.id))
+        tick = pt_now(pt_tick_source)
+    pt_put(t, tick, PT_WORD(kind, depth, state.id))
     t.open[depth].frame = 0
     return none()
 
@@ -302,10 +315,11 @@ cdef inline bint begin_call(PyObject *code, CodeState *state, uint32_t unit, PyO
     cdef uint32_t depth
     cdef uint32_t id
     cdef uint32_t flags = 0
+    cdef uint64_t tick
     cdef Site *site
     if PT_UNLIKELY(t == NULL):
         return False
-    depth = pt_depth()
+    depth = pt_depth(t)
     if PT_UNLIKELY(depth >= t.depths) and not pt_deepen(t, depth):
         return False
     t.open[depth].call = 0
@@ -328,30 +342,35 @@ cdef inline bint begin_call(PyObject *code, CodeState *state, uint32_t unit, PyO
         site.quiet = KEPT
     if site.open < 255:
         site.open += 1             # at 255 it stays: some of its calls never returned, it is never switched off
-    pt_put(t, PT_WORD(PT_CALL, depth, id))
+    tick = pt_now(pt_tick_source)
+    pt_put(t, tick, PT_WORD(PT_CALL, depth, id))
     t.open[depth].call = id
     t.calls[depth].site = <uint64_t> state.id << 32 | unit
-    t.calls[depth].tick = (t.cursor - 1).tick
+    t.calls[depth].tick = tick
     return False
 
 
 cdef inline void end_call(PyObject *code, CodeState *state, uint32_t unit, uint32_t kind) noexcept:
     cdef pt_thread_state *t = pt_room()
-    cdef uint32_t depth = pt_depth()
+    cdef uint64_t tick = pt_now(pt_tick_source)
+    cdef uint32_t depth
     cdef Site *site
+    if PT_UNLIKELY(t == NULL):
+        return
+    depth = pt_depth(t)
     # Not by the callable: CALL may show a method, and C_RETURN the function in it.
-    if t == NULL or depth >= t.depths or t.open[depth].call == 0:
+    if depth >= t.depths or t.open[depth].call == 0:
         return
     if t.calls[depth].site != (<uint64_t> state.id << 32 | unit):
         return
-    pt_put(t, PT_WORD(kind, depth, t.open[depth].call))
+    pt_put(t, tick, PT_WORD(kind, depth, t.open[depth].call))
     t.open[depth].call = 0
     site = site_at(state, code, unit)
     if site != NULL:
         if site.open < 255:
             site.open -= 1
         if site.quiet != KEPT:
-            if (t.cursor - 1).tick - t.calls[depth].tick > quick_ticks:
+            if tick - t.calls[depth].tick > quick_ticks:
                 site.quiet = 0
             elif site.quiet < QUIET:
                 site.quiet += 1
@@ -444,6 +463,27 @@ cdef CodeState *admitted(PyObject *code) noexcept:
         return NULL
 
 
+cdef int claim_extra() except -1:
+    """Get a place in every code object's co_extra, and find out whether it may be read directly."""
+    global extra_index, pt_extra_is_plain
+    cdef PyObject *code
+    cdef CodeState *state
+    cdef void *told = NULL
+    extra_index = pt_request_extra(free_code_state)
+    if extra_index < 0:
+        raise RuntimeError("no room for another tool's data on code objects")
+    trial = compile("", "", "exec")
+    code = <PyObject *> trial
+    state = <CodeState *> calloc(1, sizeof(CodeState))
+    if state == NULL or pt_set_extra(code, extra_index, state) != 0:
+        free(state)
+        raise MemoryError
+    pt_get_extra(code, extra_index, &told)
+    pt_extra_is_plain = not PT_FREE_THREADED
+    pt_extra_is_plain = pt_extra_is_plain and told == state and pt_extra_of(code, extra_index) == state
+    return 0
+
+
 cdef void free_code_state(void *extra) noexcept nogil:
     cdef CodeState *state = <CodeState *> extra
     if state != NULL:
@@ -463,7 +503,7 @@ cdef pt_thread_state *tell_raised(pt_thread_state *t, PyObject *raised) noexcept
         return NULL
     t = pt_room()
     if id and t != NULL:
-        pt_put(t, PT_WORD(PT_RAISED, 0, id))
+        pt_put(t, pt_now(pt_tick_source), PT_WORD(PT_RAISED, 0, id))
         t = pt_room()
     return t
 
@@ -810,7 +850,7 @@ cdef void become(Recording next_recording):
 # ---- the module's interface: see _recorder.pyi ----
 
 def start(str directory, *, uint32_t clock, str c_calls="auto", included=(), excluded=(), machinery=()):
-    global quick_ticks, extra_index
+    global quick_ticks
     cdef Recording fresh = Recording()
     cdef uint64_t ns = pt_monotonic_ns()
     cdef uint64_t tick = pt_now(clock)
@@ -823,9 +863,7 @@ def start(str directory, *, uint32_t clock, str c_calls="auto", included=(), exc
     fresh.callables = {}
     fresh.outer = recording
     if extra_index < 0:
-        extra_index = pt_request_extra(free_code_state)
-        if extra_index < 0:
-            raise RuntimeError("no room for another tool's data on code objects")
+        claim_extra()
     path = fsencoded(directory)
     error = pt_begin(path, clock)
     if error:

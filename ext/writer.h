@@ -52,6 +52,7 @@ typedef struct {
     pt_record *cursor; /* where the next record goes; == end: see pt_refill */
     pt_record *end;
     pt_open *open; /* by depth */
+    PyThreadState *python; /* of a thread that keeps it for ever, or NULL: see pt_depth */
     uint32_t depths;
     uint32_t chunk; /* index in the file, valid while `limit` */
     pt_record *limit; /* the end of the chunk; `end` is before it while a slow look is wanted at each record */
@@ -298,6 +299,11 @@ static PT_COLD pt_thread_state *pt_register(void)
         pt_states[slot] = t;
     memset(t, 0, sizeof *t);
     t->alive = 1;
+    /* The main thread has the oldest one, until the interpreter's end. Any other thread may change its own: one that C
+     * code made gets a new one each time that it calls into Python. */
+    PyThreadState *python = pt_python_thread();
+    if (pt_is_first_thread() && !PyThreadState_Next(python))
+        t->python = python;
     pt_watch_thread(t);
     return pt_me = t;
 }
@@ -396,12 +402,18 @@ static inline pt_thread_state *pt_room(void)
     return PT_LIKELY(t->cursor != t->end) ? t : pt_refill();
 }
 
+/* How deep this thread is: looked up from its own state where that is known, which saves a call. */
+static inline uint32_t pt_depth(const pt_thread_state *t)
+{
+    return pt_depth_of(PT_LIKELY(t->python != NULL) ? t->python : pt_python_thread());
+}
+
 /* Append a record; there is room. */
-static inline void pt_put(pt_thread_state *t, uint64_t word)
+static inline void pt_put(pt_thread_state *t, uint64_t tick, uint64_t word)
 {
     pt_record *record = t->cursor;
     record->word = word;
-    pt_store64(&record->tick, pt_now(pt_tick_source));
+    pt_store64(&record->tick, tick);
     t->cursor = record + 1;
 }
 
