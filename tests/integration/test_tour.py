@@ -87,7 +87,7 @@ def tour(tmp_path_factory: pytest.TempPathFactory) -> Tour:
     }
     options = ["-p", "tour_probe", "-p", "no:cacheprovider", f"--timeline-dir={directory}"]
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "pytest", "--timeline", *options, "docs/tour"],  # a checkout has no compiled module
+        [sys.executable, "-P", "-m", "pytest", "--timeline", *options, "docs/tour"],  # -P: a checkout is not built
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
