@@ -32,7 +32,10 @@ def refresh() -> None:
     """Between tests: write thread names that have changed, and re-arm a 3.11 profiler that a test switched off."""
 
 def losses() -> dict[str, int]:
-    """Return what this process's recording lost: `dropped` records, `stalled_ns`, `error` (errno), `disarmed`."""
+    """Return what this process's recording lost: `dropped` records, `stalled_ns`, `error`, `disarmed`.
+
+    `error` is an errno, or -1 for a failure of our own.
+    """
 
 def choose_clock() -> int:
     """Return the best pt_clock of this machine: 0 the time-stamp counter, 1 the monotonic clock."""

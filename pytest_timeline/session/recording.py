@@ -17,6 +17,7 @@ from pytest_timeline.spooldir import ENVIRONMENT
 
 ARGV_CHARACTERS = 4000  # a mark must fit into a chunk
 STALLED_NS = 100_000_000  # less is not worth a warning
+OWN_FAILURE = -1  # where an errno would be: the recorder failed by itself
 
 
 class Recording:
@@ -110,7 +111,9 @@ def _json(payload: dict[str, Any]) -> bytes:
 
 def _loss_warnings(losses: dict[str, int]) -> list[str]:
     warnings = []
-    if losses["error"]:
+    if losses["error"] == OWN_FAILURE:
+        warnings.append("recording was switched off by an error of pytest-timeline's own")
+    elif losses["error"]:
         warnings.append(
             f"the spool could not grow ({os.strerror(losses['error'])}), so records were dropped; "
             "make room, or choose another directory with --timeline-dir"
