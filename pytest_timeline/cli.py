@@ -61,13 +61,15 @@ def _collect(directory: Path) -> int:
 
 def _refuse_if_followed(spool_dir: Path) -> None:
     from pytest_timeline import spooldir
+    from pytest_timeline.collect.alive import Watch
 
     try:
         status = spooldir.StatusPage(str(spool_dir / spooldir.STATUS))
     except (OSError, ValueError):
         return
     age = time.monotonic_ns() - status["heartbeat"]
-    if status["state"] in (status.FOLLOWING, status.FINISHING) and 0 <= age < STALE_NS:
+    following = status["state"] in (status.FOLLOWING, status.FINISHING) and 0 <= age < STALE_NS
+    if following and not Watch(status["pid"]).gone():
         raise ValueError(f"{spool_dir} is being collected already, by process {status['pid']}")
 
 

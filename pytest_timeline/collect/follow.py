@@ -60,6 +60,8 @@ class Follower:
 
         `progress` is told, again and again, how many timelines of how many are written once the run is over.
         """
+        if self.status["state"] != StatusPage.STARTING:
+            self.manifest.warn("the run's own collector did not finish: what it had read is not in this manifest")
         self.status["pid"] = os.getpid()
         self._beat()
         self.status["state"] = StatusPage.FOLLOWING

@@ -50,7 +50,7 @@ class Collector:
             while (state := self._page["state"]) not in (StatusPage.DONE, StatusPage.FAILED):
                 if not self._alive():
                     if self._page["state"] != StatusPage.DONE:
-                        self.problem = "the collector is gone"
+                        self.problem = self._gone()
                         self._page["heartbeat"] = 0  # the spool is nobody's now
                     return
                 progress(self._page["done"], self._page["total"])
@@ -62,6 +62,14 @@ class Collector:
 
     def close(self) -> None:
         self._page.close()
+
+    def _gone(self) -> str:
+        """Say what went with the collector."""
+        if not os.path.isdir(self._spool):
+            return "the collector is gone, and so is the spool: a test removed it"
+        if self._page["state"] == StatusPage.STARTING:
+            return "the collector is gone"
+        return "the collector is gone, and with it what it had read and not yet written"
 
     def _alive(self) -> bool:
         if time.monotonic_ns() - self._page["heartbeat"] > STALE_NS:

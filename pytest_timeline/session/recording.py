@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import errno
 import os
 import platform
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from pytest_timeline.spooldir import ENVIRONMENT
 
 ARGV_CHARACTERS = 4000  # a mark must fit into a chunk
 STALLED_NS = 100_000_000  # less is not worth a warning
+NO_ROOM = {getattr(errno, name, 0) for name in ("ENOSPC", "EDQUOT", "EFBIG")}
 OWN_FAILURE = -1  # where an errno would be: the recorder failed by itself
 
 
@@ -114,10 +116,8 @@ def _loss_warnings(losses: dict[str, int]) -> list[str]:
     if losses["error"] == OWN_FAILURE:
         warnings.append("recording was switched off by an error of pytest-timeline's own")
     elif losses["error"]:
-        warnings.append(
-            f"the spool could not grow ({os.strerror(losses['error'])}), so records were dropped; "
-            "make room, or choose another directory with --timeline-dir"
-        )
+        remedy = "; make room, or choose another directory with --timeline-dir" if losses["error"] in NO_ROOM else ""
+        warnings.append(f"the spool could not grow ({os.strerror(losses['error'])}), so records were dropped{remedy}")
     elif losses["dropped"]:
         warnings.append("the spool was full, so records were dropped; exclude hot code with --timeline-exclude")
     if losses["stalled_ns"] > STALLED_NS:

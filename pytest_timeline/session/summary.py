@@ -37,7 +37,7 @@ def write(reporter: pytest.TerminalReporter, directory: str, warnings: list[str]
     `warnings` are this process's, which the manifest has too if all went well; `problem` is why it did not.
     """
     reporter.write_sep("=", "timeline")
-    remedy = f"make the timelines with: python -m pytest_timeline collect {short(directory)}"
+    remedy = f"make timelines of what is left with: python -m pytest_timeline collect {short(directory)}"
     if problem is None:
         try:
             with open(os.path.join(directory, MANIFEST), "rb") as file:

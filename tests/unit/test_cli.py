@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_timeline import cli, spooldir
-from tests.support.run_writer import RunWriter
+from tests.support.run_writer import RunWriter, gone_pid
 
 
 def test_a_leftover_is_collected(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,11 +41,14 @@ def test_nothing_to_collect_is_one_clear_line(tmp_path: Path, capsys: pytest.Cap
 def test_a_run_that_is_being_collected_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = RunWriter(tmp_path / "timeline")
     run.status["state"] = spooldir.StatusPage.FOLLOWING
-    run.status["pid"] = 4711
+    run.status["pid"] = os.getpid()
     run.status["heartbeat"] = time.monotonic_ns()
     assert cli.main(["collect", str(run.directory)]) == 1
-    assert "collected already, by process 4711" in capsys.readouterr().err
+    assert f"collected already, by process {os.getpid()}" in capsys.readouterr().err
     assert run.spool_dir.exists()
+    run.status["pid"] = gone_pid()  # killed a moment ago
+    assert cli.main(["collect", str(run.directory)]) == 0
+    assert "warning: the run's own collector did not finish" in capsys.readouterr().out
 
 
 def test_bad_settings_are_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,5 +32,11 @@ def test_each_loss_is_said_once_and_for_what_it_is(losses: dict[str, int], said:
     assert said in warning
 
 
+def test_only_a_lack_of_room_is_told_to_make_some() -> None:
+    for error, room in ((errno.ENOSPC, True), (errno.EFBIG, True), (errno.ENOENT, False)):
+        (warning,) = _loss_warnings({**NONE, "error": error})
+        assert ("make room" in warning) == room
+
+
 def test_losses_of_different_kinds_are_all_said() -> None:
     assert len(_loss_warnings({"dropped": 1, "stalled_ns": 10**9, "error": -1, "disarmed": 1})) == 3
