@@ -209,7 +209,7 @@ cdef inline Pause advance(Reader *r, uint64_t until) except? NOTHING_LEFT nogil:
         if first > until:
             return NOTHING_LEFT
         if t != r.running and not r.header.free_threaded:
-            end_run(r)
+            end_run(r, first)
             push(&r.lane, 0, t.serial, clamped(&r.lane, max(first, t.nest.last)), 0)
             r.running = t
             r.several = r.several or r.ran and r.runner != t.serial
@@ -218,21 +218,24 @@ cdef inline Pause advance(Reader *r, uint64_t until) except? NOTHING_LEFT nogil:
         pause = consume(r, t, min(second, until))
         r.last = max(r.last, t.nest.last)
         if pause == BLOCKED:
-            end_run(r)
+            end_run(r, 0)
         elif pause == MARKED:
             return MARKED
 
 
-cdef inline void end_run(Reader *r) noexcept nogil:
-    if r.running != NULL:
-        pop(&r.lane, clamped(&r.lane, r.running.nest.last), 0, 0)
+cdef inline void end_run(Reader *r, uint64_t switched) noexcept nogil:
+    """End the open run where another thread shows: code that calls nothing runs without a record until then. A thread
+    that has nothing open is not running, and one that waits in C has said so; they end at their last record."""
+    cdef Thread *t = r.running
+    if t != NULL:
+        pop(&r.lane, clamped(&r.lane, max(switched, t.nest.last) if t.nest.open else t.nest.last), 0, 0)
         r.running = NULL
 
 
 cdef inline bint cut_lane(Reader *r, uint64_t tick, Columns *finished) except? False nogil:
     """End the window of the lane; return whether more than one thread ran in it."""
     cdef bint several = r.several
-    end_run(r)
+    end_run(r, tick)
     cut(&r.lane, tick, r.min_ticks, r.max_slices, finished)
     r.several = r.ran = False
     r.window = tick

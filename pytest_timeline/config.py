@@ -38,7 +38,7 @@ class Config:
     exclude: tuple[str, ...]
     machinery: tuple[str, ...]
     min_duration_ns: int
-    max_slices: int  # per track and test
+    max_slices: int  # per track and test, 0 = no limit
     c_calls: str
 
     @classmethod
@@ -133,8 +133,8 @@ class _Given:
 
     def count(self, option: str) -> int:
         name, value = self.value(option)
-        if not re.fullmatch(r"[0-9][0-9_]*", str(value)) or int(value) < 1:
-            raise ConfigError(f"{name}: {value!r} is no number above 0")
+        if not re.fullmatch(r"[0-9][0-9_]*", str(value)):
+            raise ConfigError(f"{name}: {value!r} is no number; write for example 200000, or 0 for no limit")
         return int(value)
 
 

@@ -52,7 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     add(
         "--timeline-max-slices",
-        "Most slices on one track of one test; the shortest beyond them are folded (default: 1000000)",
+        "Most slices on one track of one test, 0 for no limit; the shortest beyond are folded (default: 1000000)",
         type="int",
         default=1_000_000,
         metavar="N",

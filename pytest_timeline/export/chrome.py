@@ -16,7 +16,7 @@ from pytest_timeline.timeline.model import Clock, Process, Timeline, Track
 TEST_TID = 1 << 30  # above every thread id of Linux, and within 31 bits
 GIL_TID = TEST_TID + 1
 CODE, CALLABLE = 17, 18  # a name's kinds, as spool.h has them
-LEVEL = 1  # zlib: 4 saves a seventh for three quarters more time; docs/decisions has the figures
+LEVEL = 1  # zlib: 4 saves a seventh for three quarters more time; docs/traces.md has the figures
 
 
 class ChromeExporter:

@@ -20,7 +20,7 @@ TYPES = {"B": 1, "E": 2, "i": 3}  # TrackEvent.Type
 EXPLICIT = 3  # TrackDescriptor.ChildTracksOrdering
 TEST_RANK, LANE_RANK, THREAD_RANK = 0, 1, 2
 STORY = 1  # the sequence of descriptors and spans; the tracks' follow
-LEVEL = 2  # zlib: 4 saves a twelfth for two fifths more time; docs/decisions has the figures
+LEVEL = 2  # zlib: 4 saves a twelfth for two fifths more time; docs/traces.md has the figures
 
 
 class PerfettoExporter:

@@ -233,6 +233,17 @@ def test_the_gil_lane_shows_who_ran(path: Path) -> None:
     assert lane_of(spool) == [(5, 15, "main"), (20, 35, "Thread 1001"), (40, 45, "main")]
 
 
+def test_a_run_lasts_until_the_switch_while_anything_is_open(path: Path) -> None:
+    writer = w.SpoolWriter(path)
+    for start, depth, thread in ((10, 1, 0), (30, 1, 1), (50, 2, 0)):
+        writer.record(start, w.START, depth, 1, thread)
+        call(writer, start + 1, start + 2, 2, thread)
+    writer.record(60, w.RETURN, 2, 1, thread=0)
+    spool = Spool(str(path))
+    spool.drain(END)
+    assert lane_of(spool, 80) == [(10, 30, "Thread 1000"), (30, 50, "Thread 1001"), (50, 80, "Thread 1000")]
+
+
 def test_a_thread_in_a_blocking_call_does_not_hold_the_gil(path: Path) -> None:
     writer = w.SpoolWriter(path)
     writer.callable(4, 2, "time.sleep", blocking=True)
@@ -264,7 +275,7 @@ def test_the_gil_lane_is_each_windows_own(path: Path) -> None:
     call(writer, 12, 25, 1, thread=1)
     spool = Spool(str(path))
     spool.drain(20)
-    assert lane_of(spool, 20) == [(10, 11, "Thread 1000"), (12, 12, "Thread 1001")]
+    assert lane_of(spool, 20) == [(10, 11, "Thread 1000"), (12, 20, "Thread 1001")]
     spool.drain(END)
     assert lane_of(spool) is None
 
