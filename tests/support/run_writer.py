@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_timeline import spooldir
-from tests.support import spool_writer as w
+from support import spool_writer as w
 
 
 def gone_pid() -> int:

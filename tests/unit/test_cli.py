@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_timeline import cli, spooldir
-from tests.support.run_writer import RunWriter
+from support.run_writer import RunWriter
 
 
 def test_a_leftover_is_collected(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

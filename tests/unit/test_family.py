@@ -10,8 +10,8 @@ import pytest
 
 from pytest_timeline.collect.family import Family, Window
 from pytest_timeline.timeline.model import Timeline
-from tests.support import spool_writer as w
-from tests.support.run_writer import Process, RunWriter, gone_pid
+from support import spool_writer as w
+from support.run_writer import Process, RunWriter, gone_pid
 
 
 @pytest.fixture

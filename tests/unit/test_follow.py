@@ -17,8 +17,8 @@ import pytest
 from pytest_timeline import spooldir
 from pytest_timeline.collect.follow import Follower
 from pytest_timeline.spooldir import StatusPage
-from tests.support import spool_writer as w
-from tests.support.run_writer import RunWriter
+from support import spool_writer as w
+from support.run_writer import RunWriter
 
 TIMEOUT = 60.0
 

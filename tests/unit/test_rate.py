@@ -9,7 +9,7 @@ import pytest
 from pytest_timeline._codec import Spool
 from pytest_timeline.collect import rate
 from pytest_timeline.collect.rate import Rate
-from tests.support import spool_writer as w
+from support import spool_writer as w
 
 TSC = 0
 

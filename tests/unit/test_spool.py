@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_timeline._codec import Names, Spool, anchor, now
-from tests.support import spool_writer as w
+from support import spool_writer as w
 
 END = 1 << 60
 
