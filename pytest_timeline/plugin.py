@@ -96,8 +96,10 @@ def pytest_configure(config: pytest.Config) -> None:
             config.pluginmanager.register(WorkerSession(config, spool, workerinput["workerid"]), "timeline-session")
         return
 
-    if not (config.getoption("timeline_on", False) or config.getini("timeline")) or config.option.collectonly:
+    if not (config.getoption("timeline_on", False) or config.getini("timeline")):
         return
+    if config.option.collectonly or config.option.showfixtures or config.option.show_fixtures_per_test:
+        return  # no test runs, and the last run's timelines stay
 
     from pytest_timeline.config import Config, ConfigError
 
