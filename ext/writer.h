@@ -25,6 +25,14 @@
 #define PT_FIRST_DEPTHS 512u
 #define PT_NO_CHUNK UINT32_MAX
 
+/* A file is mapped from multiples of the page size only: 16 KiB on Apple's processors, up to 64 KiB on other ARM
+ * machines, and 64 KiB is Windows's granularity whatever the page is. */
+#define PT_LARGEST_PAGE 65536u
+_Static_assert(PT_CHUNKS_OFFSET >= PT_TABLE_OFFSET + PT_MAX_CHUNKS * sizeof(pt_chunk), "the table has its place");
+_Static_assert(PT_CHUNKS_OFFSET % PT_LARGEST_PAGE == 0, "the first chunks can be mapped");
+_Static_assert(PT_FIRST_CHUNKS * PT_CHUNK_BYTES % PT_LARGEST_PAGE == 0, "so can the next");
+_Static_assert(PT_GROW_CHUNKS * PT_CHUNK_BYTES % PT_LARGEST_PAGE == 0, "and all further ones");
+
 /* ---- state ---- */
 
 typedef struct {
