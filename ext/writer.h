@@ -19,7 +19,7 @@
 #define PT_GROW_CHUNKS 32u   /* 1 MiB */
 #define PT_EAGER_CHUNKS 512u /* 16 MiB: beyond that the reader gets a moment to free one */
 #define PT_STALL_NS 20000000u
-#define PT_STALE_NS 2000000000u
+#define PT_STALE_NS 2000000000
 #define PT_MAX_PAYLOAD (PT_CHUNK_BYTES - 16u)
 #define PT_MAX_TEXT 4096u /* of a name */
 #define PT_FIRST_DEPTHS 512u
@@ -189,7 +189,8 @@ static PT_COLD uint32_t pt_free_chunk(pt_file *file)
 
 static inline int pt_reader_is_fresh(pt_file *file)
 {
-    return pt_monotonic_ns() - pt_load64(&file->header->heartbeat_ns) < PT_STALE_NS;
+    /* Signed: a beat may come after the clock was read. */
+    return (int64_t)(pt_monotonic_ns() - pt_load64(&file->header->heartbeat_ns)) < PT_STALE_NS;
 }
 
 /* A chunk for a thread: a recycled one, else a new one, else one that the reader frees in time. */
