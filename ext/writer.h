@@ -104,6 +104,7 @@ static pt_record pt_sink[PT_CHUNK_RECORDS]; /* where records go that have no roo
 /* Every thread's state, for handing back their chunks; a slot of a thread that has ended is used again. */
 static pt_thread_state **pt_states;
 static uint32_t pt_states_used, pt_states_size;
+static uint32_t pt_states_pid; /* the process whose threads they are */
 
 static PT_COLD void pt_lock(pt_file *file)
 {
@@ -287,6 +288,10 @@ static PT_COLD pt_thread_state *pt_register(void)
     pt_thread_state *t = pt_me;
     if (t->alive)
         return t;
+    if (pt_states_pid != pt_process_id()) { /* they are the parent's; this thread's comes back at once */
+        pt_states_pid = pt_process_id();
+        pt_states_used = 0;
+    }
     uint32_t slot = 0;
     while (slot < pt_states_used && pt_states[slot]->alive)
         slot++;
@@ -342,7 +347,6 @@ static PT_COLD pt_thread_state *pt_take_room(uint32_t count)
     if (!file->alive) { /* after a fork */
         char parent[64];
         memcpy(parent, writer->name, sizeof parent);
-        pt_states_used = 0; /* they are the parent's; this thread's comes back when it registers */
         int error = pt_open_file(writer, parent);
         if (error) {
             writer->error = error;

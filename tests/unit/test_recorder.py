@@ -398,6 +398,35 @@ class TestProcesses:
         assert spool.calls()[-1][0] == "call"
 
 
+    def test_a_forked_child_that_ends_both_of_nested_recordings_writes_to_neither(self, tmp_path: Path) -> None:
+        (tmp_path / "inner").mkdir()
+        (tmp_path / "later").mkdir()
+        run(
+            tmp_path,
+            """
+            import os
+            def work(): pass
+            def later(): pass
+            def begin(name):
+                _recorder.start(os.path.join(sys.argv[1], name), clock=_recorder.choose_clock(), c_calls="none")
+            start(c_calls="none")
+            begin("inner")
+            child = os.fork()
+            if not child:
+                work(); _recorder.stop()
+                work(); _recorder.stop()
+                begin("later")
+                later()
+                _recorder.stop()
+                os._exit(0)
+            os.waitpid(child, 0)
+            _recorder.stop()
+        """,
+        )
+        (spool,) = run_inner(tmp_path / "later")
+        assert spool.frames() == [("start", "later"), ("return", "later")]
+
+
 class TestTrouble:
     def test_growth_that_fails_is_counted_and_harms_nobody(self, tmp_path: Path) -> None:
         spool = run_one(
