@@ -207,6 +207,7 @@ cdef enum CallMode:
 
 cdef Py_ssize_t extra_index = -1
 cdef uint32_t epoch = 0            # the current recording's serial, 0 = none: no code object has it
+cdef bint resumed = False          # after an inner recording, which may have met what is open in this one
 cdef uint32_t call_mode = CALLS_NONE
 cdef uint64_t quick_ticks = 0
 cdef PyObject *disable = NULL      # sys.monitoring.DISABLE
@@ -255,9 +256,12 @@ cdef inline PyObject *leave(PyObject *code, uint32_t kind, PyObject *raised) noe
     cdef pt_thread_state *t = pt_me
     cdef uint32_t depth
     if PT_UNLIKELY(state == NULL or state.epoch != epoch):
-        if admitted(code) == NULL:
+        state = admitted(code)
+        if state == NULL:
             return refusal(code, kind != PT_UNWIND)
-        return none()              # entered before this recording
+        if not resumed:
+            return none()          # entered before this recording
+        tick = pt_now(pt_tick_source)
     if PT_UNLIKELY(t.cursor == t.end):
         t = pt_refill()
         if t == NULL:
@@ -850,7 +854,7 @@ cdef void become(Recording next_recording):
 # ---- the module's interface: see _recorder.pyi ----
 
 def start(str directory, *, uint32_t clock, str c_calls="auto", included=(), excluded=(), machinery=()):
-    global quick_ticks
+    global quick_ticks, resumed
     cdef Recording fresh = Recording()
     cdef uint64_t ns = pt_monotonic_ns()
     cdef uint64_t tick = pt_now(clock)
@@ -873,6 +877,7 @@ def start(str directory, *, uint32_t clock, str c_calls="auto", included=(), exc
     if ns:
         quick_ticks = (pt_now(clock) - tick) * QUICK_NS // ns
     become(fresh)
+    resumed = False
     put(PT_PROCESS, 0, NULL, 0, b"\0".join(fsencoded(word) for word in sys.orig_argv)[:PT_MAX_PAYLOAD])
     try:
         arm()
@@ -885,11 +890,13 @@ def start(str directory, *, uint32_t clock, str c_calls="auto", included=(), exc
 
 
 def stop():
+    global resumed
     cdef Recording outer
     if recording is None:
         return
     outer = recording.outer
     become(outer)
+    resumed = outer is not None
     pt_finish()
     if outer is None:
         disarm()

@@ -537,6 +537,23 @@ class TestSuspension:
         (inner,) = run_inner(tmp_path / "inner")
         assert inner.frames() == [("start", "within"), ("return", "within")]
 
+    def test_what_the_inner_met_too_is_left_in_the_outer(self, tmp_path: Path) -> None:
+        (tmp_path / "inner").mkdir()
+        spool = run_one(
+            tmp_path,
+            """
+            def call(function): function()
+            def nothing(): pass
+            def within():
+                _recorder.start(sys.argv[1] + "/inner", clock=_recorder.choose_clock(), c_calls="none")
+                call(nothing)
+                _recorder.stop()
+            start(c_calls="none")
+            call(within)
+        """,
+        )
+        assert spool.frames() == [("start", "call"), ("start", "within"), ("return", "within"), ("return", "call")]
+
     def test_stop_leaves_nothing_behind(self, tmp_path: Path) -> None:
         run(
             tmp_path,
