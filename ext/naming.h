@@ -48,6 +48,15 @@ static PyObject *pt_type_name(PyTypeObject *type, const char **module)
     return PyUnicode_FromString(type->tp_name);
 }
 
+/* A module that is loaded, borrowed, or NULL. Late in the interpreter's end there is no sys.modules, and
+ * PyImport_GetModuleDict aborts. */
+static PyObject *pt_loaded_module(const char *name)
+{
+    PyObject *modules = PySys_GetObject("modules");
+    PyObject *module = modules && PyDict_CheckExact(modules) ? PyDict_GetItemString(modules, name) : NULL;
+    return module && PyModule_CheckExact(module) ? module : NULL;
+}
+
 static PyObject *pt_public_name(const char *module, PyObject *name)
 {
     /* Steals `name`: module.name, with the module's public name. NULL with an exception. */
@@ -60,8 +69,8 @@ static PyObject *pt_public_name(const char *module, PyObject *name)
         }
     if (module[0] == '_' && module[1] != '_') {
         /* _foo.bar is written foo.bar where foo is loaded and has a bar. */
-        PyObject *loaded = PyDict_GetItemString(PyImport_GetModuleDict(), module + 1);
-        if (loaded && PyModule_CheckExact(loaded) && PyDict_GetItem(PyModule_GetDict(loaded), name))
+        PyObject *loaded = pt_loaded_module(module + 1);
+        if (loaded && PyDict_GetItem(PyModule_GetDict(loaded), name))
             module++;
     }
     if (!*module)

@@ -138,6 +138,7 @@ cdef extern from "writer.h":
 cdef extern from "naming.h":
     object pt_callable_name(PyObject *callable)
     object pt_type_public_name(PyTypeObject *type)
+    PyObject *pt_loaded_module(const char *name)
     bint pt_is_python(PyObject *callable) nogil
     uint64_t pt_callable_key(PyObject *callable, uint64_t *check) nogil
 
@@ -170,9 +171,7 @@ cdef extern from "Python.h":
     size_t PyLong_AsSize_t(PyObject *) nogil
     PyObject *PyDict_GetItemString(PyObject *, const char *)
     PyObject *PyDict_GetItemWithError(PyObject *, PyObject *) except? NULL
-    PyObject *PyImport_GetModuleDict()
     PyObject *PyModule_GetDict(PyObject *)
-    bint PyModule_CheckExact(PyObject *)
     bint PyDict_CheckExact(PyObject *)
     object PyObject_GenericGetDict(PyObject *, void *)
     unsigned long PyThread_get_thread_ident()
@@ -717,11 +716,11 @@ cdef bint in_threading_module() except -1:
 
 cdef str thread_name(unsigned long ident, uint64_t native_id):
     """The name that `threading` has for the thread, "" if none; read without running any user code."""
-    cdef PyObject *module = PyDict_GetItemString(PyImport_GetModuleDict(), "threading")
+    cdef PyObject *module = pt_loaded_module("threading")
     cdef PyObject *active
     cdef PyObject *thread
     cdef object number = ident
-    if module != NULL and PyModule_CheckExact(module):
+    if module != NULL:
         active = PyDict_GetItemString(PyModule_GetDict(module), "_active")
         if active != NULL and PyDict_CheckExact(active):
             thread = PyDict_GetItemWithError(active, <PyObject *> number)

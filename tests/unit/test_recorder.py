@@ -427,6 +427,23 @@ class TestProcesses:
         assert spool.frames() == [("start", "later"), ("return", "later")]
 
 
+    def test_a_finalizer_that_runs_when_the_modules_are_gone(self, tmp_path: Path) -> None:
+        run(
+            tmp_path,
+            """
+            import _bisect, contextvars
+            class Late:
+                search = staticmethod(_bisect.bisect_right)
+                def __del__(self): self.search([1], 1)
+            late = contextvars.ContextVar("late")
+            late.set(Late())
+            start(c_calls="all")
+            sys.exit(3)  # without stop(), as a child does
+        """,
+            status=3,
+        )
+
+
 class TestTrouble:
     def test_growth_that_fails_is_counted_and_harms_nobody(self, tmp_path: Path) -> None:
         spool = run_one(
