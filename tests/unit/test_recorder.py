@@ -206,6 +206,23 @@ class TestCCalls:
         names = [name for kind, name in spool.calls() if kind == "call"]
         assert [name for name in names if name in expected] == expected
 
+    def test_each_types_methods_have_its_name(self, tmp_path: Path) -> None:
+        spool = run_one(
+            tmp_path,
+            """
+            class Mine(list):
+                def append(self, item): pass
+            append = super(Mine, Mine()).append
+            def work():
+                append(1); [].append(1)
+                object.__new__(object); int.__new__(int); tuple.__new__(tuple)
+            start(c_calls="all")
+            work()
+        """,
+        )
+        names = [name for kind, name in spool.calls() if kind == "call" and name.endswith(("append", "__new__"))]
+        assert names == ["list.append", "list.append", "object.__new__", "int.__new__", "tuple.__new__"]
+
     @pytest.mark.skipif(not MONITORING, reason="3.11 does not show constructors to a profiler")
     def test_a_class_that_lies_about_itself_runs_no_code(self, tmp_path: Path) -> None:
         spool = run_one(
@@ -220,6 +237,23 @@ class TestCCalls:
         """,
         )
         assert ("call", "__main__.Lie") in spool.calls()
+
+    @pytest.mark.skipif(not MONITORING, reason="3.11 does not show callable objects to a profiler")
+    def test_a_class_named_like_one_of_the_interpreters_runs_no_code(self, tmp_path: Path) -> None:
+        spool = run_one(
+            tmp_path,
+            """
+            class Lie:
+                def __call__(self): pass
+                def __getattr__(self, name): raise SystemExit(name)
+            Lie.__name__ = "method-wrapper"
+            lie = Lie()
+            def work(): lie()
+            start(c_calls="all")
+            work()
+        """,
+        )
+        assert ("call", "__main__.Lie.__call__") in spool.calls()
 
 
 def test_excluded_code_is_silent_and_hides_nothing_below(tmp_path: Path) -> None:
