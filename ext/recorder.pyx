@@ -29,7 +29,6 @@ cdef extern from "compat.h" nogil:
 
 cdef extern from "platform.h" nogil:
     int PT_CAN_DETACH
-    int PT_KERNEL_WIPES
     int pt_spawn_detached(char **argv, int *pid)
 
 cdef extern from "clock.h" nogil:
@@ -128,7 +127,6 @@ cdef extern from "writer.h" nogil:
     int pt_deepen(pt_thread_state *t, uint32_t depth)
     int pt_begin(const char *directory, uint32_t clock)
     void pt_finish()
-    void pt_after_fork_in_child()
     uint64_t pt_native_thread_id()
     uint32_t pt_process_id()
 
@@ -972,14 +970,8 @@ def spawn_detached(argv):
     return pid
 
 
-def _after_fork():
-    pt_after_fork_in_child()
-
-
 pt_introduce = introduce
 pt_profile_enter = profile_enter
 pt_profile_leave = profile_leave
 pt_profile_call = profile_call
 pt_profile_call_end = profile_call_end
-if not PT_KERNEL_WIPES and hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -492,6 +492,15 @@ static PT_COLD void pt_hand_back_all(pt_writer *writer)
     pt_unlock(writer->file);
 }
 
+/* Where the kernel does not wipe: the same, by hand, first thing in a forked child. */
+static PT_COLD void pt_after_fork_in_child(void)
+{
+    for (uint32_t i = 0; i < pt_states_used; i++)
+        memset(pt_states[i], 0, sizeof *pt_states[i]);
+    for (pt_writer *writer = pt_current; writer; writer = writer->outer)
+        memset(writer->file, 0, sizeof *writer->file);
+}
+
 static PT_COLD int pt_begin(const char *directory, uint32_t clock)
 {
     static uint32_t serial;
@@ -499,7 +508,7 @@ static PT_COLD int pt_begin(const char *directory, uint32_t clock)
     int error;
     if (strlen(directory) >= PT_PATH_BYTES)
         return ENAMETOOLONG;
-    if (!watching && (error = pt_on_thread_exit(pt_thread_ended)))
+    if (!watching && ((error = pt_on_thread_exit(pt_thread_ended)) || (error = pt_wipe_on_fork(pt_after_fork_in_child))))
         return error;
     watching = 1;
     pt_writer *writer = calloc(1, sizeof *writer);
@@ -532,15 +541,6 @@ static PT_COLD void pt_finish(void)
     pt_current = writer->outer;
     if (pt_current)
         pt_tick_source = pt_current->clock;
-}
-
-/* Where the kernel does not wipe: the same, by hand, first thing in a forked child. */
-static PT_COLD void pt_after_fork_in_child(void)
-{
-    for (uint32_t i = 0; i < pt_states_used; i++)
-        memset(pt_states[i], 0, sizeof *pt_states[i]);
-    for (pt_writer *writer = pt_current; writer; writer = writer->outer)
-        memset(writer->file, 0, sizeof *writer->file);
 }
 
 #endif
