@@ -110,7 +110,8 @@ static PyTypeObject *pt_defining_type(PyTypeObject *type, const PyMethodDef *met
         PyObject *dict = Py_XNewRef(base->tp_dict);
 #endif
         PyObject *member = dict ? PyDict_GetItemString(dict, method->ml_name) : NULL;
-        int found = member && (Py_IS_TYPE(member, &PyMethodDescr_Type) || Py_IS_TYPE(member, &PyClassMethodDescr_Type)) &&
+        PyTypeObject *kind = member ? Py_TYPE(member) : NULL;
+        int found = (kind == &PyMethodDescr_Type || kind == &PyClassMethodDescr_Type) &&
                     ((PyMethodDescrObject *)member)->d_method == method;
         Py_XDECREF(dict);
         if (found)

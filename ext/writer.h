@@ -508,7 +508,8 @@ static PT_COLD int pt_begin(const char *directory, uint32_t clock)
     int error;
     if (strlen(directory) >= PT_PATH_BYTES)
         return ENAMETOOLONG;
-    if (!watching && ((error = pt_on_thread_exit(pt_thread_ended)) || (error = pt_wipe_on_fork(pt_after_fork_in_child))))
+    if (!watching &&
+        ((error = pt_on_thread_exit(pt_thread_ended)) || (error = pt_wipe_on_fork(pt_after_fork_in_child))))
         return error;
     watching = 1;
     pt_writer *writer = calloc(1, sizeof *writer);
