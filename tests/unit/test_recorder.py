@@ -431,7 +431,6 @@ class TestProcesses:
         assert frames[-1] == ("start", "last")
         assert spool.calls()[-1][0] == "call"
 
-
     def test_a_forked_child_that_ends_both_of_nested_recordings_writes_to_neither(self, tmp_path: Path) -> None:
         (tmp_path / "inner").mkdir()
         (tmp_path / "later").mkdir()
@@ -459,7 +458,6 @@ class TestProcesses:
         )
         (spool,) = run_inner(tmp_path / "later")
         assert spool.frames() == [("start", "later"), ("return", "later")]
-
 
     def test_a_finalizer_that_runs_when_the_modules_are_gone(self, tmp_path: Path) -> None:
         run(
