@@ -52,7 +52,7 @@ class Config:
             formats=given.formats(),
             include=tuple(glob for pattern in given.list("include") for glob in globs(pattern, root)),
             exclude=tuple(glob for pattern in given.list("exclude") for glob in globs(pattern, root)),
-            machinery=machinery(),
+            machinery=(*machinery(), *plugins(config)),
             min_duration_ns=given.duration("min-duration"),
             max_slices=given.count("max-slices"),
             c_calls=given.choice("c-calls", C_CALLS),
@@ -173,6 +173,20 @@ def globs(pattern: str, root: str) -> list[str]:
 def machinery() -> tuple[str, ...]:
     """Return the globs of the test machinery that is installed."""
     return tuple(glob for name in MACHINERY for glob in _module_globs(name))
+
+
+def plugins(config: pytest.Config) -> Iterable[str]:
+    """Yield the globs of the installed plugins' own files; not of one under the root directory, which is under test.
+
+    A plugin that is a module of a library (anyio, hypothesis) hides that module and not the library.
+    """
+    root = os.path.join(str(config.rootpath), "")
+    for plugin, _ in config.pluginmanager.list_plugin_distinfo():
+        file, name = getattr(plugin, "__file__", None), getattr(plugin, "__name__", "")
+        if not file or file.startswith(root):
+            continue
+        package = name.partition(".")[0]
+        yield from _module_globs(package) if package.startswith("pytest") else [file]
 
 
 def _module_globs(name: str) -> Iterable[str]:

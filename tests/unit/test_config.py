@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import os
+import types
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,19 @@ def test_the_machinery_is_found_where_it_is_installed() -> None:
     assert os.path.join(package, "*") in globs
     assert os.path.join(package.with_name("_pytest"), "*") in globs
     assert os.path.join(Path(config.__file__).parent, "*") in globs
+
+
+def test_installed_plugins_are_machinery_and_the_one_under_test_is_not(pytester: pytest.Pytester) -> None:
+    config_ = pytester.parseconfig()
+    rerunfailures = pytest.importorskip("pytest_rerunfailures").__file__
+    hypothesis = pytest.importorskip("_hypothesis_pytestplugin").__file__
+    globs = list(config.plugins(config_))
+    assert {rerunfailures, hypothesis} <= set(globs)
+    assert not any(fnmatch.fnmatch(pytest.importorskip("hypothesis").__file__, glob) for glob in globs)
+    pytester.makepyfile(pytest_mine="")
+    mine = types.SimpleNamespace(__file__=str(pytester.path / "pytest_mine.py"), __name__="pytest_mine")
+    config_.pluginmanager._plugin_distinfo.append((mine, None))
+    assert list(config.plugins(config_)) == globs
 
 
 def test_defaults(pytester: pytest.Pytester) -> None:
