@@ -12,8 +12,10 @@ ROOT = Path(__file__).resolve().parent.parent
 MODULES = {"pytest_timeline._recorder": "recorder", "pytest_timeline._codec": "codec"}
 if sys.platform == "win32":
     FLAGS = ["/O2", "/std:c11", "/experimental:c11atomics"]
+    LINK_FLAGS = []
 else:
     FLAGS = ["-O3", "-g0", "-std=gnu11"]  # without -g0 each module is 4 MB instead of half a one
+    LINK_FLAGS = ["-pthread"]  # pthread_atfork is in no shared library of glibc
 
 
 def build(target: Path) -> list[Path]:
@@ -29,6 +31,7 @@ def build(target: Path) -> list[Path]:
             include_dirs=["ext"],
             depends=headers,
             extra_compile_args=FLAGS,
+            extra_link_args=LINK_FLAGS,
         )
         for name, source in MODULES.items()
     ]

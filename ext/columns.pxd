@@ -3,6 +3,8 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy
 
+from spool cimport pt_load32, pt_store32
+
 cdef enum SliceFlag:
     RESUMED = 1      # entered by a resume or a throw, not by a call
     YIELDED = 2      # left by a yield
@@ -35,7 +37,7 @@ cdef enum NameKind:
 cdef struct Name:
     const char *text         # UTF-8, not terminated; NULL = unknown id
     uint32_t length
-    uint32_t kind            # NameKind
+    uint32_t kind            # NameKind; in a table, 0 = not defined; stored last
     uint32_t file            # CODE: id of a STRING
     uint32_t line            # CODE
     uint32_t flags           # CODE: co_flags; CALLABLE: PT_BLOCKING
@@ -71,7 +73,7 @@ cdef inline const Name *find_name(const NameTable *table, uint32_t id) noexcept 
             return NULL
         table = table.parent
     slot = name_slot(table, id, &block, &size)
-    return slot if slot != NULL and slot.text != NULL else NULL
+    return slot if slot != NULL and pt_load32(&slot.kind) else NULL
 
 
 cdef inline int define_name(NameTable *table, uint32_t id, const Name *name) except -1 nogil:
@@ -95,8 +97,12 @@ cdef inline int define_name(NameTable *table, uint32_t id, const Name *name) exc
         free(text)
         return 0
     memcpy(text, name.text, name.length)
-    slot[0] = name[0]
     slot.text = text
+    slot.length = name.length
+    slot.file = name.file
+    slot.line = name.line
+    slot.flags = name.flags
+    pt_store32(&slot.kind, name.kind)
     table.count += 1
     return 0
 

@@ -48,6 +48,15 @@ static PyObject *pt_type_name(PyTypeObject *type, const char **module)
     return PyUnicode_FromString(type->tp_name);
 }
 
+/* A module that is loaded, borrowed, or NULL. Late in the interpreter's end there is no sys.modules, and
+ * PyImport_GetModuleDict aborts. */
+static PyObject *pt_loaded_module(const char *name)
+{
+    PyObject *modules = PySys_GetObject("modules");
+    PyObject *module = modules && PyDict_CheckExact(modules) ? PyDict_GetItemString(modules, name) : NULL;
+    return module && PyModule_CheckExact(module) ? module : NULL;
+}
+
 static PyObject *pt_public_name(const char *module, PyObject *name)
 {
     /* Steals `name`: module.name, with the module's public name. NULL with an exception. */
@@ -60,8 +69,8 @@ static PyObject *pt_public_name(const char *module, PyObject *name)
         }
     if (module[0] == '_' && module[1] != '_') {
         /* _foo.bar is written foo.bar where foo is loaded and has a bar. */
-        PyObject *loaded = PyDict_GetItemString(PyImport_GetModuleDict(), module + 1);
-        if (loaded && PyModule_CheckExact(loaded) && PyDict_GetItem(PyModule_GetDict(loaded), name))
+        PyObject *loaded = pt_loaded_module(module + 1);
+        if (loaded && PyDict_GetItem(PyModule_GetDict(loaded), name))
             module++;
     }
     if (!*module)
@@ -89,8 +98,8 @@ static PyObject *pt_type_public_name(PyTypeObject *type)
     return pt_public_name(module, name);
 }
 
-/* The type in `type`'s mro that defines `member`. */
-static PyTypeObject *pt_defining_type(PyTypeObject *type, const char *member)
+/* The type in `type`'s mro that has the method: an instance's own class may have another one of that name. */
+static PyTypeObject *pt_defining_type(PyTypeObject *type, const PyMethodDef *method)
 {
     PyObject *mro = type->tp_mro;
     for (Py_ssize_t i = 0; mro && i < PyTuple_GET_SIZE(mro); i++) {
@@ -100,7 +109,10 @@ static PyTypeObject *pt_defining_type(PyTypeObject *type, const char *member)
 #else
         PyObject *dict = Py_XNewRef(base->tp_dict);
 #endif
-        int found = dict && PyDict_GetItemString(dict, member);
+        PyObject *member = dict ? PyDict_GetItemString(dict, method->ml_name) : NULL;
+        PyTypeObject *kind = member ? Py_TYPE(member) : NULL;
+        int found = (kind == &PyMethodDescr_Type || kind == &PyClassMethodDescr_Type) &&
+                    ((PyMethodDescrObject *)member)->d_method == method;
         Py_XDECREF(dict);
         if (found)
             return base;
@@ -115,17 +127,17 @@ static PyObject *pt_callable_name(PyObject *callable)
     if (type == &PyMethod_Type)
         return pt_callable_name(PyMethod_GET_FUNCTION(callable));
     if (PyCFunction_Check(callable)) {
-        const char *name = ((PyCFunctionObject *)callable)->m_ml->ml_name;
+        const PyMethodDef *method = ((PyCFunctionObject *)callable)->m_ml;
         PyObject *self = ((PyCFunctionObject *)callable)->m_self;
         PyObject *module = ((PyCFunctionObject *)callable)->m_module;
         if (!self || PyModule_Check(self)) {
             const char *text = module && PyUnicode_CheckExact(module) ? PyUnicode_AsUTF8(module) : NULL;
             if (!text)
                 PyErr_Clear();
-            return pt_public_name(text ? text : "", PyUnicode_FromString(name));
+            return pt_public_name(text ? text : "", PyUnicode_FromString(method->ml_name));
         }
         PyTypeObject *owner = PyType_Check(self) ? (PyTypeObject *)self : Py_TYPE(self);
-        return pt_member_name(pt_defining_type(owner, name), name);
+        return pt_member_name(pt_defining_type(owner, method), method->ml_name);
     }
     if (type == &PyMethodDescr_Type || type == &PyClassMethodDescr_Type || type == &PyWrapperDescr_Type) {
         const char *name = PyUnicode_AsUTF8(((PyDescrObject *)callable)->d_name);
@@ -133,7 +145,7 @@ static PyObject *pt_callable_name(PyObject *callable)
             return NULL;
         return pt_member_name(((PyDescrObject *)callable)->d_type, name);
     }
-    if (strcmp(type->tp_name, "method-wrapper") == 0) {
+    if (!(type->tp_flags & Py_TPFLAGS_HEAPTYPE) && strcmp(type->tp_name, "method-wrapper") == 0) {
         PyObject *name = PyObject_GetAttrString(callable, "__name__");
         PyObject *owner = PyObject_GetAttrString(callable, "__objclass__");
         const char *text = name && PyUnicode_CheckExact(name) ? PyUnicode_AsUTF8(name) : NULL;
@@ -182,7 +194,9 @@ static inline uint64_t pt_callable_key(PyObject *callable, uint64_t *check)
     }
     if (PyCFunction_Check(callable)) {
         PyMethodDef *definition = ((PyCFunctionObject *)callable)->m_ml;
-        *check = (uint64_t)(uintptr_t)definition->ml_name;
+        PyObject *self = ((PyCFunctionObject *)callable)->m_self;
+        /* All types share one definition of __new__. */
+        *check = (uint64_t)(uintptr_t)(self && PyType_Check(self) ? (void *)self : (void *)definition->ml_name);
         return (uint64_t)(uintptr_t)definition;
     }
     if (type == &PyMethodDescr_Type || type == &PyClassMethodDescr_Type) {

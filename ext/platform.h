@@ -148,8 +148,7 @@ static inline void pt_unmap(void *memory, uint64_t size)
 #endif
 }
 
-/* Zeroed memory that a forked child finds zeroed again, by whatever route it was forked; NULL when there is none.
- * Where the kernel cannot do that, pt_after_fork_in_child must be told what to wipe. */
+/* Zeroed memory that a forked child finds zeroed again; NULL when there is none. */
 static inline void *pt_wiped_memory(size_t size)
 {
 #if defined(_WIN32)
@@ -165,11 +164,25 @@ static inline void *pt_wiped_memory(size_t size)
 #endif
 }
 
-#if defined(MADV_WIPEONFORK)
-#define PT_KERNEL_WIPES 1
+/* See to it that a forked child finds that memory zeroed. The kernel does it by whatever route it was forked, since
+ * Linux 4.14; elsewhere, and where an emulator refuses, `wipe` does it in the child before fork() returns there. */
+static PT_COLD int pt_wipe_on_fork(void (*wipe)(void))
+{
+#if defined(_WIN32)
+    (void)wipe;
+    return 0;
 #else
-#define PT_KERNEL_WIPES 0
+#if defined(MADV_WIPEONFORK)
+    void *memory = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int refused = memory == MAP_FAILED || madvise(memory, 1, MADV_WIPEONFORK);
+    if (memory != MAP_FAILED)
+        munmap(memory, 1);
+    if (!refused)
+        return 0;
 #endif
+    return pthread_atfork(NULL, NULL, wipe);
+#endif
+}
 
 /* ---- the end of a thread ---- */
 

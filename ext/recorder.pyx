@@ -29,7 +29,6 @@ cdef extern from "compat.h" nogil:
 
 cdef extern from "platform.h" nogil:
     int PT_CAN_DETACH
-    int PT_KERNEL_WIPES
     int pt_spawn_detached(char **argv, int *pid)
 
 cdef extern from "clock.h" nogil:
@@ -128,7 +127,6 @@ cdef extern from "writer.h" nogil:
     int pt_deepen(pt_thread_state *t, uint32_t depth)
     int pt_begin(const char *directory, uint32_t clock)
     void pt_finish()
-    void pt_after_fork_in_child()
     uint64_t pt_native_thread_id()
     uint32_t pt_process_id()
 
@@ -138,6 +136,7 @@ cdef extern from "writer.h":
 cdef extern from "naming.h":
     object pt_callable_name(PyObject *callable)
     object pt_type_public_name(PyTypeObject *type)
+    PyObject *pt_loaded_module(const char *name)
     bint pt_is_python(PyObject *callable) nogil
     uint64_t pt_callable_key(PyObject *callable, uint64_t *check) nogil
 
@@ -170,9 +169,7 @@ cdef extern from "Python.h":
     size_t PyLong_AsSize_t(PyObject *) nogil
     PyObject *PyDict_GetItemString(PyObject *, const char *)
     PyObject *PyDict_GetItemWithError(PyObject *, PyObject *) except? NULL
-    PyObject *PyImport_GetModuleDict()
     PyObject *PyModule_GetDict(PyObject *)
-    bint PyModule_CheckExact(PyObject *)
     bint PyDict_CheckExact(PyObject *)
     object PyObject_GenericGetDict(PyObject *, void *)
     unsigned long PyThread_get_thread_ident()
@@ -207,6 +204,7 @@ cdef enum CallMode:
 
 cdef Py_ssize_t extra_index = -1
 cdef uint32_t epoch = 0            # the current recording's serial, 0 = none: no code object has it
+cdef bint resumed = False          # after an inner recording, which may have met what is open in this one
 cdef uint32_t call_mode = CALLS_NONE
 cdef uint64_t quick_ticks = 0
 cdef PyObject *disable = NULL      # sys.monitoring.DISABLE
@@ -255,9 +253,12 @@ cdef inline PyObject *leave(PyObject *code, uint32_t kind, PyObject *raised) noe
     cdef pt_thread_state *t = pt_me
     cdef uint32_t depth
     if PT_UNLIKELY(state == NULL or state.epoch != epoch):
-        if admitted(code) == NULL:
+        state = admitted(code)
+        if state == NULL:
             return refusal(code, kind != PT_UNWIND)
-        return none()              # entered before this recording
+        if not resumed:
+            return none()          # entered before this recording
+        tick = pt_now(pt_tick_source)
     if PT_UNLIKELY(t.cursor == t.end):
         t = pt_refill()
         if t == NULL:
@@ -713,11 +714,11 @@ cdef bint in_threading_module() except -1:
 
 cdef str thread_name(unsigned long ident, uint64_t native_id):
     """The name that `threading` has for the thread, "" if none; read without running any user code."""
-    cdef PyObject *module = PyDict_GetItemString(PyImport_GetModuleDict(), "threading")
+    cdef PyObject *module = pt_loaded_module("threading")
     cdef PyObject *active
     cdef PyObject *thread
     cdef object number = ident
-    if module != NULL and PyModule_CheckExact(module):
+    if module != NULL:
         active = PyDict_GetItemString(PyModule_GetDict(module), "_active")
         if active != NULL and PyDict_CheckExact(active):
             thread = PyDict_GetItemWithError(active, <PyObject *> number)
@@ -850,7 +851,7 @@ cdef void become(Recording next_recording):
 # ---- the module's interface: see _recorder.pyi ----
 
 def start(str directory, *, uint32_t clock, str c_calls="auto", included=(), excluded=(), machinery=()):
-    global quick_ticks
+    global quick_ticks, resumed
     cdef Recording fresh = Recording()
     cdef uint64_t ns = pt_monotonic_ns()
     cdef uint64_t tick = pt_now(clock)
@@ -873,6 +874,7 @@ def start(str directory, *, uint32_t clock, str c_calls="auto", included=(), exc
     if ns:
         quick_ticks = (pt_now(clock) - tick) * QUICK_NS // ns
     become(fresh)
+    resumed = False
     put(PT_PROCESS, 0, NULL, 0, b"\0".join(fsencoded(word) for word in sys.orig_argv)[:PT_MAX_PAYLOAD])
     try:
         arm()
@@ -885,11 +887,13 @@ def start(str directory, *, uint32_t clock, str c_calls="auto", included=(), exc
 
 
 def stop():
+    global resumed
     cdef Recording outer
     if recording is None:
         return
     outer = recording.outer
     become(outer)
+    resumed = outer is not None
     pt_finish()
     if outer is None:
         disarm()
@@ -966,14 +970,8 @@ def spawn_detached(argv):
     return pid
 
 
-def _after_fork():
-    pt_after_fork_in_child()
-
-
 pt_introduce = introduce
 pt_profile_enter = profile_enter
 pt_profile_leave = profile_leave
 pt_profile_call = profile_call
 pt_profile_call_end = profile_call_end
-if not PT_KERNEL_WIPES and hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -24,7 +24,7 @@
 #define PT_CHUNK_RECORDS (PT_CHUNK_BYTES / 16u)
 #define PT_MAX_CHUNKS 2048u
 #define PT_TABLE_OFFSET 4096u
-#define PT_CHUNKS_OFFSET (PT_TABLE_OFFSET + PT_MAX_CHUNKS * 64u)
+#define PT_CHUNKS_OFFSET 196608u /* a multiple of the largest page: see PT_LARGEST_PAGE in writer.h */
 
 /* A record. A nonzero tick commits it: the writer stores `tick` last (release), the reader loads it first
  * (acquire) and stops at zero.

@@ -19,11 +19,19 @@
 #define PT_GROW_CHUNKS 32u   /* 1 MiB */
 #define PT_EAGER_CHUNKS 512u /* 16 MiB: beyond that the reader gets a moment to free one */
 #define PT_STALL_NS 20000000u
-#define PT_STALE_NS 2000000000u
+#define PT_STALE_NS 2000000000
 #define PT_MAX_PAYLOAD (PT_CHUNK_BYTES - 16u)
 #define PT_MAX_TEXT 4096u /* of a name */
 #define PT_FIRST_DEPTHS 512u
 #define PT_NO_CHUNK UINT32_MAX
+
+/* A file is mapped from multiples of the page size only: 16 KiB on Apple's processors, up to 64 KiB on other ARM
+ * machines, and 64 KiB is Windows's granularity whatever the page is. */
+#define PT_LARGEST_PAGE 65536u
+_Static_assert(PT_CHUNKS_OFFSET >= PT_TABLE_OFFSET + PT_MAX_CHUNKS * sizeof(pt_chunk), "the table has its place");
+_Static_assert(PT_CHUNKS_OFFSET % PT_LARGEST_PAGE == 0, "the first chunks can be mapped");
+_Static_assert(PT_FIRST_CHUNKS * PT_CHUNK_BYTES % PT_LARGEST_PAGE == 0, "so can the next");
+_Static_assert(PT_GROW_CHUNKS * PT_CHUNK_BYTES % PT_LARGEST_PAGE == 0, "and all further ones");
 
 /* ---- state ---- */
 
@@ -96,6 +104,7 @@ static pt_record pt_sink[PT_CHUNK_RECORDS]; /* where records go that have no roo
 /* Every thread's state, for handing back their chunks; a slot of a thread that has ended is used again. */
 static pt_thread_state **pt_states;
 static uint32_t pt_states_used, pt_states_size;
+static uint32_t pt_states_pid; /* the process whose threads they are */
 
 static PT_COLD void pt_lock(pt_file *file)
 {
@@ -181,7 +190,8 @@ static PT_COLD uint32_t pt_free_chunk(pt_file *file)
 
 static inline int pt_reader_is_fresh(pt_file *file)
 {
-    return pt_monotonic_ns() - pt_load64(&file->header->heartbeat_ns) < PT_STALE_NS;
+    /* Signed: a beat may come after the clock was read. */
+    return (int64_t)(pt_monotonic_ns() - pt_load64(&file->header->heartbeat_ns)) < PT_STALE_NS;
 }
 
 /* A chunk for a thread: a recycled one, else a new one, else one that the reader frees in time. */
@@ -278,6 +288,10 @@ static PT_COLD pt_thread_state *pt_register(void)
     pt_thread_state *t = pt_me;
     if (t->alive)
         return t;
+    if (pt_states_pid != pt_process_id()) { /* they are the parent's; this thread's comes back at once */
+        pt_states_pid = pt_process_id();
+        pt_states_used = 0;
+    }
     uint32_t slot = 0;
     while (slot < pt_states_used && pt_states[slot]->alive)
         slot++;
@@ -333,7 +347,6 @@ static PT_COLD pt_thread_state *pt_take_room(uint32_t count)
     if (!file->alive) { /* after a fork */
         char parent[64];
         memcpy(parent, writer->name, sizeof parent);
-        pt_states_used = 0; /* they are the parent's; this thread's comes back when it registers */
         int error = pt_open_file(writer, parent);
         if (error) {
             writer->error = error;
@@ -479,6 +492,15 @@ static PT_COLD void pt_hand_back_all(pt_writer *writer)
     pt_unlock(writer->file);
 }
 
+/* Where the kernel does not wipe: the same, by hand, first thing in a forked child. */
+static PT_COLD void pt_after_fork_in_child(void)
+{
+    for (uint32_t i = 0; i < pt_states_used; i++)
+        memset(pt_states[i], 0, sizeof *pt_states[i]);
+    for (pt_writer *writer = pt_current; writer; writer = writer->outer)
+        memset(writer->file, 0, sizeof *writer->file);
+}
+
 static PT_COLD int pt_begin(const char *directory, uint32_t clock)
 {
     static uint32_t serial;
@@ -486,7 +508,8 @@ static PT_COLD int pt_begin(const char *directory, uint32_t clock)
     int error;
     if (strlen(directory) >= PT_PATH_BYTES)
         return ENAMETOOLONG;
-    if (!watching && (error = pt_on_thread_exit(pt_thread_ended)))
+    if (!watching &&
+        ((error = pt_on_thread_exit(pt_thread_ended)) || (error = pt_wipe_on_fork(pt_after_fork_in_child))))
         return error;
     watching = 1;
     pt_writer *writer = calloc(1, sizeof *writer);
@@ -519,15 +542,6 @@ static PT_COLD void pt_finish(void)
     pt_current = writer->outer;
     if (pt_current)
         pt_tick_source = pt_current->clock;
-}
-
-/* Where the kernel does not wipe: the same, by hand, first thing in a forked child. */
-static PT_COLD void pt_after_fork_in_child(void)
-{
-    for (uint32_t i = 0; i < pt_states_used; i++)
-        memset(pt_states[i], 0, sizeof *pt_states[i]);
-    for (pt_writer *writer = pt_current; writer; writer = writer->outer)
-        memset(writer->file, 0, sizeof *writer->file);
 }
 
 #endif

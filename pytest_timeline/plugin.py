@@ -96,8 +96,14 @@ def pytest_configure(config: pytest.Config) -> None:
             config.pluginmanager.register(WorkerSession(config, spool, workerinput["workerid"]), "timeline-session")
         return
 
-    if not (config.getoption("timeline_on", False) or config.getini("timeline")) or config.option.collectonly:
+    try:
+        on = config.getoption("timeline_on", False) or config.getini("timeline")
+    except Exception as error:  # a UsageError, or before pytest 9.2 a bare ValueError or TypeError
+        raise pytest.UsageError(f"timeline in the ini file: {error}") from None
+    if not on:
         return
+    if config.option.collectonly or config.option.showfixtures or config.option.show_fixtures_per_test:
+        return  # no test runs, and the last run's timelines stay
 
     from pytest_timeline.config import Config, ConfigError
 

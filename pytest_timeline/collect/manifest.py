@@ -63,8 +63,12 @@ class Manifest:
         if dropped:
             self.warn(f"{dropped} records found no room and are missing from the timelines")
         for family in families:
-            for warning in (family.story.end or {}).get("warnings", []):
+            ended = family.story.end or {}
+            for warning in ended.get("warnings", []):
                 self.warn(str(warning))
+            lost = int(ended.get("tests", 0)) - family.story.tests
+            if lost > 0:
+                self.warn(f"{family.name}: {lost} of its tests found no room to be told of and are missing")
             if family.story.damaged:
                 self.warn(f"{family.name}: {family.story.damaged} marks of the test run could not be read")
             for name in family.damaged:

@@ -29,6 +29,7 @@ class Story:
     def __init__(self) -> None:
         self.session: dict[str, Any] = {}
         self.end: dict[str, Any] | None = None
+        self.tests = 0  # begun
         self.damaged = 0  # marks that could not be read
         self._told = Told()
         self._open: list[Span] = []
@@ -49,6 +50,7 @@ class Story:
         elif code == TEST_BEGIN:
             told = self.close(tick)
             self._told.test = what
+            self.tests += 1
             args = {key: what[key] for key in ("file", "line") if key in what}
             self._begin(tick, {"name": what.get("nodeid"), "cat": "test", "args": args})
             return told

@@ -105,7 +105,7 @@ class MainSession:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._config.get_verbosity() > -2:
-            summary.write(terminalreporter, self._settings.directory, self._warnings, self._problem)
+            summary.write(terminalreporter, self._settings, self._warnings, self._problem)
 
     def _close(self) -> None:
         """Undo a start that failed half-way."""

@@ -31,6 +31,7 @@ class Recording:
     def __init__(self, family: str, *, worker: str | None = None, traced: bool = True) -> None:
         self.warnings: list[str] = []
         self.on = False
+        self.tests = 0  # begun
         self._family = family
         self._worker = worker
         self._traced = traced
@@ -81,7 +82,7 @@ class Recording:
             return
         try:
             self.warnings += _loss_warnings(_recorder.losses())
-            self.mark("SESSION_END", {"exitstatus": exitstatus, "warnings": self.warnings})
+            self.mark("SESSION_END", {"exitstatus": exitstatus, "tests": self.tests, "warnings": self.warnings})
         finally:
             self.on = False
             _recorder.stop()

@@ -158,6 +158,7 @@ class Story:
     def _begin_attempt(self) -> None:
         assert self._item is not None
         self._attempt = Attempt()
+        self.recording.tests += 1
         file, line, _ = self._item.location
         self.recording.mark(
             "TEST_BEGIN",

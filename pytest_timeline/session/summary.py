@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from pytest_timeline.config import Config
 from pytest_timeline.outputs import MANIFEST, TESTS
 from pytest_timeline.spooldir import DIRECTORY
 
@@ -31,11 +32,12 @@ def short(path: str) -> str:
     return relative if len(relative) < len(path) else path
 
 
-def write(reporter: pytest.TerminalReporter, directory: str, warnings: list[str], problem: str | None) -> None:
-    """Write the section about the run in `directory`.
+def write(reporter: pytest.TerminalReporter, settings: Config, warnings: list[str], problem: str | None) -> None:
+    """Write the section about the run.
 
     `warnings` are this process's, which the manifest has too if all went well; `problem` is why it did not.
     """
+    directory = settings.directory
     reporter.write_sep("=", "timeline")
     remedy = f"make timelines of what is left with: python -m pytest_timeline collect {short(directory)}"
     if problem is None:
@@ -45,7 +47,7 @@ def write(reporter: pytest.TerminalReporter, directory: str, warnings: list[str]
         except (OSError, ValueError) as error:
             problem = f"the collector left no manifest ({error})"
         else:
-            _write_run(reporter, directory, run)
+            _write_run(reporter, settings, run)
             warnings = [*run["warnings"], *(text for text in warnings if text not in run["warnings"])]
     for warning in warnings:
         reporter.write_line(warning, yellow=True)
@@ -55,16 +57,19 @@ def write(reporter: pytest.TerminalReporter, directory: str, warnings: list[str]
             reporter.write_line(remedy)
 
 
-def _write_run(reporter: pytest.TerminalReporter, directory: str, run: dict[str, Any]) -> None:
+def _write_run(reporter: pytest.TerminalReporter, settings: Config, run: dict[str, Any]) -> None:
     tests = run["tests"]
-    _write_slowest(reporter, directory, tests)
-    _write_totals(reporter, directory, run)
+    _write_slowest(reporter, settings.directory, tests)
+    _write_totals(reporter, settings.directory, run)
     folded = [test for test in tests if test["folded"]]
     if folded:
+        remedy = "a larger --timeline-max-slices"
+        if settings.min_duration_ns:
+            remedy = f"a smaller --timeline-min-duration, {remedy}"
         count = sum(test["folded"] for test in folded)
         reporter.write_line(
             f"folded {_count(count, 'short call')} into their callers in {_count(len(folded), 'test')}; "
-            "more is kept with --timeline-max-slices, or look closer with --timeline-include",
+            f"more is kept with {remedy}, or look closer with --timeline-include",
             yellow=True,
         )
 

@@ -41,6 +41,12 @@ def test_a_value_that_makes_no_sense(pytester, run_pytest, argument):
     assert run_pytest(argument).ret == 0
 
 
+def test_a_flag_in_the_ini_file_that_makes_no_sense(pytester, run_pytest):
+    pytester.makepyfile(TEST)
+    pytester.makeini("[pytest]\ntimeline = maybe")
+    assert_refused(run_pytest(), "timeline in the ini file", "maybe")
+
+
 def test_the_directory_is_a_file(pytester, run_pytest):
     pytester.makepyfile(TEST)
     pytester.path.joinpath("timeline").touch()

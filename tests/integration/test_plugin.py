@@ -198,9 +198,18 @@ def test_only_the_previous_run_s_own_files_are_deleted(pytester, run_pytest):
     assert "mine.txt" in left
 
 
-def test_collect_only_records_nothing(pytester, run_pytest):
+def test_the_summary_names_what_folded(pytester, run_pytest):
+    pytester.makepyfile("def f(): pass\ndef test_a():\n    for _ in range(100): f()")
+    by_number = run_pytest("--timeline", "--timeline-max-slices=10").stdout
+    assert "more is kept with a larger --timeline-max-slices" in by_number
+    assert "--timeline-min-duration" not in by_number
+    assert "a smaller --timeline-min-duration" in run_pytest("--timeline", "--timeline-min-duration=1s").stdout
+
+
+@pytest.mark.parametrize("option", ["--collect-only", "--fixtures", "--fixtures-per-test"])
+def test_where_no_test_runs_nothing_is_recorded(pytester, run_pytest, option):
     pytester.makepyfile("def test_a(): pass")
-    run = run_pytest("--timeline", "--collect-only")
+    run = run_pytest("--timeline", option)
     assert run.ret == 0
     assert not (run.directory / "timeline").exists()
 

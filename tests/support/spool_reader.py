@@ -9,7 +9,7 @@ from pathlib import Path
 HEADER = struct.Struct("<QIIIIQQQIIQQIIQII256s")
 CHUNK = struct.Struct("<IIIIQ40x")
 TABLE_OFFSET, MAX_CHUNKS, CHUNK_BYTES = 4096, 2048, 32768
-CHUNKS_OFFSET = TABLE_OFFSET + MAX_CHUNKS * CHUNK.size
+CHUNKS_OFFSET = 196608
 MAGIC = int.from_bytes(b"PTSPOOL1", "little")
 
 FRAME_IN = {1: "start", 2: "resume", 3: "throw"}

@@ -38,7 +38,7 @@ assert loaded() == {{"{format}"}}
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "x.gz"
-    with GzippedFile(path) as file:
+    with GzippedFile(path, 1) as file:
         file.write(b"one " * 10)
         assert not path.exists()
     assert gzip.decompress(path.read_bytes()) == b"one " * 10
@@ -48,7 +48,7 @@ def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
 def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "x.gz"
     path.write_bytes(b"before")
-    with pytest.raises(TypeError), GzippedFile(path) as file:
+    with pytest.raises(TypeError), GzippedFile(path, 1) as file:
         file.write("not bytes")  # type: ignore[arg-type]
     assert [each.read_bytes() for each in tmp_path.iterdir()] == [b"before"]
 
@@ -56,14 +56,14 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
 def test_a_target_that_cannot_be_replaced_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "x.gz"
     path.mkdir()
-    with pytest.raises(OSError), GzippedFile(path) as file:  # noqa: PT011 - which one depends on the system
+    with pytest.raises(OSError), GzippedFile(path, 1) as file:  # noqa: PT011 - which one depends on the system
         file.write(b"data")
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_member_ends_at_a_checkpoint_when_it_is_large(tmp_path: Path) -> None:
     path = tmp_path / "x.gz"
-    with GzippedFile(path) as file:
+    with GzippedFile(path, 1) as file:
         file.write(bytes(MEMBER_BYTES - 1))
         file.checkpoint()
         file.write(b"x")

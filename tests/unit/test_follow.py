@@ -237,3 +237,12 @@ def test_a_test_that_removes_the_spool_does_no_harm(tmp_path: Path, sleeper: sub
     root.mark(6_000_000, w.SESSION_END, exitstatus=0, warnings=[])
     assert collector.wait(TIMEOUT) == 0
     assert [test["nodeid"] for test in manifest(run.directory)["tests"]] == ["a", "b"]
+
+
+def test_tests_whose_marks_were_lost_are_counted(tmp_path: Path) -> None:
+    run = RunWriter(tmp_path / "timeline")
+    root = run.process()
+    root.test(1_000_000, 2_000_000, "a")
+    root.mark(3_000_000, w.SESSION_END, exitstatus=0, tests=3, warnings=[])
+    Follower(run.spool_dir).run()
+    assert manifest(run.directory)["warnings"] == ["main: 2 of its tests found no room to be told of and are missing"]

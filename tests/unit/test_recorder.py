@@ -206,6 +206,23 @@ class TestCCalls:
         names = [name for kind, name in spool.calls() if kind == "call"]
         assert [name for name in names if name in expected] == expected
 
+    def test_each_types_methods_have_its_name(self, tmp_path: Path) -> None:
+        spool = run_one(
+            tmp_path,
+            """
+            class Mine(list):
+                def append(self, item): pass
+            append = super(Mine, Mine()).append
+            def work():
+                append(1); [].append(1)
+                object.__new__(object); int.__new__(int); tuple.__new__(tuple)
+            start(c_calls="all")
+            work()
+        """,
+        )
+        names = [name for kind, name in spool.calls() if kind == "call" and name.endswith(("append", "__new__"))]
+        assert names == ["list.append", "list.append", "object.__new__", "int.__new__", "tuple.__new__"]
+
     @pytest.mark.skipif(not MONITORING, reason="3.11 does not show constructors to a profiler")
     def test_a_class_that_lies_about_itself_runs_no_code(self, tmp_path: Path) -> None:
         spool = run_one(
@@ -220,6 +237,23 @@ class TestCCalls:
         """,
         )
         assert ("call", "__main__.Lie") in spool.calls()
+
+    @pytest.mark.skipif(not MONITORING, reason="3.11 does not show callable objects to a profiler")
+    def test_a_class_named_like_one_of_the_interpreters_runs_no_code(self, tmp_path: Path) -> None:
+        spool = run_one(
+            tmp_path,
+            """
+            class Lie:
+                def __call__(self): pass
+                def __getattr__(self, name): raise SystemExit(name)
+            Lie.__name__ = "method-wrapper"
+            lie = Lie()
+            def work(): lie()
+            start(c_calls="all")
+            work()
+        """,
+        )
+        assert ("call", "__main__.Lie.__call__") in spool.calls()
 
 
 def test_excluded_code_is_silent_and_hides_nothing_below(tmp_path: Path) -> None:
@@ -397,6 +431,50 @@ class TestProcesses:
         assert frames[-1] == ("start", "last")
         assert spool.calls()[-1][0] == "call"
 
+    def test_a_forked_child_that_ends_both_of_nested_recordings_writes_to_neither(self, tmp_path: Path) -> None:
+        (tmp_path / "inner").mkdir()
+        (tmp_path / "later").mkdir()
+        run(
+            tmp_path,
+            """
+            import os
+            def work(): pass
+            def later(): pass
+            def begin(name):
+                _recorder.start(os.path.join(sys.argv[1], name), clock=_recorder.choose_clock(), c_calls="none")
+            start(c_calls="none")
+            begin("inner")
+            child = os.fork()
+            if not child:
+                work(); _recorder.stop()
+                work(); _recorder.stop()
+                begin("later")
+                later()
+                _recorder.stop()
+                os._exit(0)
+            os.waitpid(child, 0)
+            _recorder.stop()
+        """,
+        )
+        (spool,) = run_inner(tmp_path / "later")
+        assert spool.frames() == [("start", "later"), ("return", "later")]
+
+    def test_a_finalizer_that_runs_when_the_modules_are_gone(self, tmp_path: Path) -> None:
+        run(
+            tmp_path,
+            """
+            import _bisect, contextvars
+            class Late:
+                search = staticmethod(_bisect.bisect_right)
+                def __del__(self): self.search([1], 1)
+            late = contextvars.ContextVar("late")
+            late.set(Late())
+            start(c_calls="all")
+            sys.exit(3)  # without stop(), as a child does
+        """,
+            status=3,
+        )
+
 
 class TestTrouble:
     def test_growth_that_fails_is_counted_and_harms_nobody(self, tmp_path: Path) -> None:
@@ -507,6 +585,23 @@ class TestSuspension:
         assert len(spool.threads) == 1
         (inner,) = run_inner(tmp_path / "inner")
         assert inner.frames() == [("start", "within"), ("return", "within")]
+
+    def test_what_the_inner_met_too_is_left_in_the_outer(self, tmp_path: Path) -> None:
+        (tmp_path / "inner").mkdir()
+        spool = run_one(
+            tmp_path,
+            """
+            def call(function): function()
+            def nothing(): pass
+            def within():
+                _recorder.start(sys.argv[1] + "/inner", clock=_recorder.choose_clock(), c_calls="none")
+                call(nothing)
+                _recorder.stop()
+            start(c_calls="none")
+            call(within)
+        """,
+        )
+        assert spool.frames() == [("start", "call"), ("start", "within"), ("return", "within"), ("return", "call")]
 
     def test_stop_leaves_nothing_behind(self, tmp_path: Path) -> None:
         run(
