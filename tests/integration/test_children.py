@@ -33,14 +33,13 @@ def record(pytester, run_pytest, body):
     pytester.mkdir("place").joinpath("child.py").write_text(CHILD, encoding="utf-8")
     lines = "".join(f"    {line}\n" for line in body.splitlines())
     pytester.makepyfile(f"import os, signal, subprocess, sys\nfrom child import child_work\ndef test_a():\n{lines}")
-    run = run_pytest("--timeline", "-p", "no:cacheprovider", "-rP")
+    run = run_pytest("--timeline", "--timeline-format=perfetto", "-p", "no:cacheprovider", "-rP")
     assert run.ret == 0, run.stdout
     assert run.manifest["warnings"] == []
-    files = run.tests["test_a"]["files"].values()
-    found = [trace_processor.query(run.directory / "timeline" / file, trace_processor.ERRORS, WORK) for file in files]
-    assert [errors for errors, _ in found] == [[], []]
-    assert found[0][1] == found[1][1]
-    return dict(found[0][1]), run
+    file = run.directory / "timeline" / run.tests["test_a"]["files"]["perfetto"]
+    errors, work = trace_processor.query(file, trace_processor.ERRORS, WORK)
+    assert errors == []
+    return dict(work), run
 
 
 def pid_said(run):
