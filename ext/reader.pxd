@@ -69,6 +69,7 @@ cdef enum Pause:
 
 cdef enum:
     IDLE_WINDOWS = 64        # after so many a thread without anything is forgotten
+    LARGEST_SERIAL = 1 << 20  # a larger one is damage
 
 
 cdef inline void start_reader(Reader *r, uint64_t window) noexcept nogil:
@@ -148,7 +149,7 @@ cdef inline int scan(Reader *r) except -1 nogil:
                 continue
             entry = entry_of(r, <int> i)
             state = pt_load32(&entry.state)
-            if state != PT_OWNED and state != PT_FULL:
+            if state != PT_OWNED and state != PT_FULL or entry.thread > LARGEST_SERIAL:
                 continue
             t = thread_of(r, entry.thread)
             t.native_id = entry.native_id
@@ -264,9 +265,11 @@ cdef inline Pause consume(Reader *r, Thread *t, uint64_t bound) except? NOTHING_
     cdef const Name *name
     cdef uint64_t tick, word
     cdef uint32_t position, limit, kind, id, key, skip
+    cdef uint64_t largest
     cdef Pause pause = NOTHING_LEFT
     while t.head <= bound and pause == NOTHING_LEFT:
         records = records_of(r, t.chunk)
+        largest = largest_id(r)
         position = t.position
         limit = t.limit
         while position < limit:
@@ -276,6 +279,8 @@ cdef inline Pause consume(Reader *r, Thread *t, uint64_t bound) except? NOTHING_
             word = records[position].word
             kind = PT_KIND(word)
             id = PT_ID(word)
+            if id > largest and kind < PT_PAYLOAD:
+                id = 0
             key = 2 * PT_DEPTH(word)
             position += 1
             r.records += 1
@@ -342,6 +347,11 @@ cdef inline int take_payload(Reader *r, Thread *t, uint64_t word, char *data, ui
     return 0
 
 
+cdef inline uint64_t largest_id(Reader *r) noexcept nogil:
+    """Ids are given one by one: a far larger one is damage, and must not cost its size in memory."""
+    return <uint64_t> r.names.first_id + 65536 + 16 * r.names.count
+
+
 cdef inline int take_name(Reader *r, uint32_t id, uint32_t kind, char *data, uint32_t size) except -1 nogil:
     cdef Name name
     cdef uint32_t head = 0
@@ -350,8 +360,7 @@ cdef inline int take_name(Reader *r, uint32_t id, uint32_t kind, char *data, uin
         head = sizeof(pt_code)
     elif kind == PT_CALLABLE:
         head = sizeof(pt_callable)
-    # Ids are given one by one: a far larger one is damage, and must not cost its size in memory.
-    if size < head or id > <uint64_t> r.names.first_id + 65536 + 16 * r.names.count:
+    if size < head or id > largest_id(r):
         return 0
     if kind == PT_CODE:
         name.file = (<pt_code *> data).file

@@ -875,8 +875,8 @@ def start(str directory, *, uint32_t clock, str c_calls="auto", included=(), exc
         quick_ticks = (pt_now(clock) - tick) * QUICK_NS // ns
     become(fresh)
     resumed = False
-    put(PT_PROCESS, 0, NULL, 0, b"\0".join(fsencoded(word) for word in sys.orig_argv)[:PT_MAX_PAYLOAD])
     try:
+        put(PT_PROCESS, 0, NULL, 0, b"\0".join(fsencoded(word) for word in sys.orig_argv)[:PT_MAX_PAYLOAD])
         arm()
         if fresh.outer is not None and PT_HAS_MONITORING:
             sys.monitoring.restart_events()  # other patterns: code that was switched off may be wanted now

@@ -215,6 +215,14 @@ def test_reading_stops_after_each_mark(path: Path) -> None:
     assert spool.command == b"python\0-m\0pytest"
 
 
+def test_an_id_out_of_all_proportion_is_damage(path: Path) -> None:
+    writer = w.SpoolWriter(path)
+    call(writer, 10, 20, 0xFFFFFFF0)  # a table of that size would not fit into memory
+    spool = Spool(str(path))
+    spool.drain(END)
+    assert rows(spool) == {"Thread 1000": [(10, 20, 0)]}
+
+
 def lane_of(spool: Spool, tick: int = END) -> list[tuple[int, int, str]] | None:
     _, lane = spool.cut(tick)
     if lane is None:
