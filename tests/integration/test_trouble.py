@@ -242,12 +242,14 @@ def test_the_disk_fills_up_during_the_run(run_pytest, suite, small_disk: Path, f
         f"""
 def test_before(): work_often(10)
 def test_fills():
-    collector("disk/timeline/.spool", done=1)
+    pid = collector("disk/timeline/.spool", done=1)
     with open("disk/fill", "wb", buffering=0) as file:
         try:
             while file.write(bytes(1 << 16)): pass
         except OSError: pass
-    work_often({100 * CALLS})
+    os.kill(pid, signal.SIGSTOP)  # so that no chunk is freed meanwhile
+    work_often({20 * CALLS})
+    os.kill(pid, signal.SIGCONT)
 def test_after():
     if {freed}: os.unlink("disk/fill")
     work_often({CALLS})
