@@ -26,14 +26,18 @@ def encode(format: str, tracks: list[Track], clock: Clock) -> int:
     """Encode all tracks' slices and return how many bytes they became."""
     from pytest_timeline._codec import chrome_slices, perfetto_slices
 
-    size = 0
+    sizes: list[int] = []
+
+    def write(data: bytes) -> None:
+        sizes.append(len(data))
+
     for at, track in enumerate(tracks, 1):
         if format == "perfetto":
-            size += len(perfetto_slices(track.slices, track.names, clock.origin, clock.ns_per_tick, at, at))
+            perfetto_slices(track.slices, track.names, clock.origin, clock.ns_per_tick, at, at, write)
         else:
             lane = b'"pid":1,"tid":%d' % at
-            size += len(chrome_slices(track.slices, track.names, clock.origin, clock.ns_per_tick, lane))
-    return size
+            chrome_slices(track.slices, track.names, clock.origin, clock.ns_per_tick, lane, write)
+    return sum(sizes)
 
 
 def measure(count: int) -> list[Row]:
