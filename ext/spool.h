@@ -71,6 +71,9 @@ enum pt_kind {
     PT_THREAD = 19,   /* this chunk's thread: pt_thread, then its name (may come again with a newer name) */
     PT_PROCESS = 20,  /* this process: its command line, words separated by NUL */
     PT_MARK = 21,     /* id is a pt_mark, the payload a JSON object */
+    PT_CHILD = 22,    /* this thread started process `id` (0 = not known which): pt_child, then its command line,
+                         words separated by NUL; none where it goes on as a copy of this process */
+    PT_REAPED = 23,   /* this thread learnt that process `id` is over: pt_reaped */
 };
 
 /* What an id stands for is written once, before its first use, by any thread. Ids start at 1, are unique in a
@@ -90,6 +93,15 @@ typedef struct {
     uint64_t native_id;
     uint64_t ident;
 } pt_thread;
+
+typedef struct {
+    uint64_t tick; /* before the call that started it */
+} pt_child;
+
+typedef struct {
+    int32_t status; /* as wait() tells it */
+    uint32_t known; /* whether it did */
+} pt_reaped;
 
 /* The test run's own story, written by the plugin in the thread that runs the tests.
  * docs/spool-format.md lists the keys of each object. */
@@ -136,6 +148,7 @@ typedef struct {
     uint64_t heartbeat_ns; /* atomic, CLOCK_MONOTONIC: the collector is alive */
     uint32_t stop;         /* atomic: the run is over, record no more */
     uint32_t free_threaded; /* set by the writer: no GIL, so no GIL lane */
+    uint64_t clock_error_ns; /* of a process on another host, whose ticks were translated: by so much they may be off */
     char parent[256]; /* file name of the spool of the process that forked this one, or "" */
 } pt_header;
 
