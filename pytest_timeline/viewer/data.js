@@ -1,0 +1,232 @@
+// The page's data: the head at once, the blocks as the workers hand them back; then one timeline.
+"use strict";
+
+/**
+ * @typedef {object} Head  docs/report-format.md has its keys
+ * @property {string} nodeid
+ * @property {string} outcome
+ * @property {number} rerun
+ * @property {string | null} worker
+ * @property {string} [file]
+ * @property {number} [line]
+ * @property {string} root
+ * @property {number} duration
+ * @property {{name: string, start: number, end: number}[]} phases
+ * @property {{at: number, type: string, message: string, traceback?: [string, number, string][]}} [failure]
+ * @property {number} folded
+ * @property {number} folded_ns
+ * @property {number} outer_folded
+ * @property {number} outer_folded_ns
+ * @property {number} dropped
+ * @property {Record<string, string>} files
+ * @property {string | null} run
+ * @property {Record<string, string>} versions
+ * @property {string[]} categories
+ * @property {Record<string, number>} times
+ * @property {{pid: number, parent_pid: number, parent: number | null, name: string, args?: Record<string, any>}[]} processes
+ * @property {Track[]} tracks
+ * @property {{kind: string, packed: number, raw: number, crc32: number}[]} blocks
+ *
+ * @typedef {object} Track
+ * @property {number} index  added here
+ * @property {Columns} columns  of slices; in the page it is their lengths in bytes
+ * @property {number[]} lengths  these
+ * @property {number} at
+ * @property {number} process
+ * @property {string} kind
+ * @property {string} name
+ * @property {number} id
+ * @property {number} serial
+ * @property {number | null} parent
+ * @property {number} slices
+ * @property {number} levels
+ * @property {number} first
+ * @property {number} last
+ * @property {number} busy
+ * @property {number} [folded]
+ * @property {number} [folded_ns]
+ * @property {number} [block]
+ *
+ * @typedef {object} Name
+ * @property {string} text
+ * @property {number} kind
+ * @property {number} file
+ * @property {number} line
+ * @property {string} category
+ * @property {string} group  what its colour comes from: the top-level package
+ *
+ * @typedef {{track: number, at: number, name: string, category: string, args: Record<string, any> | null}} Instant
+ * @typedef {{from: number, start: number, to: number, end: number, name: string}} Flow
+ * @typedef {{path: string, short: string, package: string, category: string}} SourceFile
+ * @typedef {{unit: string, ns: number[], value: number[]}} Counter
+ */
+
+/** All that the page knows. Before `load` has ended, tracks have no slices and there are no names. */
+class Timeline {
+  /** @param {Head} head */
+  constructor(head) {
+    this.head = head;
+    this.tracks = head.tracks;
+    this.tracks.forEach((track, index) => {
+      track.index = index;
+      track.lengths = /** @type {any} */ (track.columns);
+      track.columns = Columns.empty(track.levels);
+    });
+    this.failure = head.failure;
+    /** @type {Name[]} */
+    this.names = [];
+    /** @type {SourceFile[]} */
+    this.files = [];
+    /** @type {Instant[]} */
+    this.instants = [];
+    /** @type {Flow[]} */
+    this.flows = [];
+    /** @type {Map<number, Counter>} */
+    this.counters = new Map();
+    /** @type {Map<number, [number, string][]>} */
+    this.sources = new Map();
+    /** @type {string[]} what is wrong with the data, for people */
+    this.damage = [];
+    this.complete = false;
+  }
+
+  /** @param {number} track @param {number} row */
+  nameOf(track, row) {
+    return this.names[this.tracks[track].columns.name[row]];
+  }
+
+  /** The lines of a function: the text around `line` in that file, if it is embedded. @param {number} file @param {number} line */
+  source(file, line) {
+    for (const [first, text] of this.sources.get(file) ?? []) {
+      const lines = text.replace(/\n$/, "").split("\n");
+      if (first <= line && line < first + lines.length) return { first, lines };
+    }
+    return null;
+  }
+}
+
+const Data = (() => {
+  /** @returns {Head} */
+  const head = () => JSON.parse(document.getElementById("head")?.textContent ?? "");
+
+  /**
+   * Decode the blocks; `progress` is called with the share done when something can be drawn that could not before.
+   * @param {Timeline} timeline
+   * @param {(done: number) => void} progress
+   */
+  async function load(timeline, progress) {
+    const { blocks } = timeline.head;
+    const script = URL.createObjectURL(new Blob([`(${decodeWorker})(self)`], { type: "text/javascript" }));
+    const size = Math.max(1, Math.min(blocks.length, navigator.hardwareConcurrency - 1, 4));
+    const workers = Array.from({ length: size }, () => new Worker(script));
+    const total = blocks.reduce((sum, block) => sum + block.packed, 1);
+    let done = 0;
+    let next = 0;
+    const take = async (/** @type {Worker} */ worker) => {
+      while (next < blocks.length) {
+        const index = next++;
+        try {
+          await decode(worker, index, timeline);
+        } catch (error) {
+          timeline.damage.push(error instanceof Error ? error.message : String(error));
+        }
+        done += blocks[index].packed;
+        progress(done / total);
+      }
+    };
+    await Promise.all(workers.map(take));
+    for (const worker of workers) worker.terminate();
+    URL.revokeObjectURL(script);
+    timeline.complete = true;
+  }
+
+  /** @param {Worker} worker @param {number} index @param {Timeline} timeline @returns {Promise<void>} */
+  function decode(worker, index, timeline) {
+    const { kind, packed, raw } = timeline.head.blocks[index];
+    const element = document.getElementById(`block-${index}`);
+    const text = element?.textContent?.trim() ?? "";
+    element?.remove(); // the text is as large as all the columns
+    const whole = 4 * Math.ceil(packed / 3);
+    if (text.length < whole) {
+      const before = timeline.head.blocks.slice(0, index).reduce((sum, block) => sum + block.packed, 0);
+      const total = timeline.head.blocks.reduce((sum, block) => sum + block.packed, 0);
+      const share = (before + (packed * text.length) / whole) / total;
+      return Promise.reject(new Error(`This page's data is cut off at ${Math.floor(share * 100)} %.`));
+    }
+    const tracks = timeline.tracks.filter((track) => track.block === index);
+    return new Promise((resolve, reject) => {
+      worker.onerror = (event) => reject(new Error(`This page's data cannot be read: ${event.message}.`));
+      worker.onmessage = ({ data }) => {
+        if (data.error) reject(new Error(`Part ${index + 1} of this page's data is damaged (${data.error}).`));
+        else if (data.columns) timeline.tracks[data.track].columns = new Columns(data.columns);
+        else {
+          if (kind === "model") model(timeline, data.json);
+          if (kind === "source") for (const [file, parts] of Object.entries(data.json)) timeline.sources.set(+file, /** @type {any} */ (parts));
+          resolve();
+        }
+      };
+      const wanted = tracks.map(({ index, slices, levels, at, lengths }) => ({ index, slices, levels, at, columns: lengths }));
+      worker.postMessage({ block: index, kind, text, raw, tracks: wanted });
+    });
+  }
+
+  /** @param {Timeline} timeline @param {any} block */
+  function model(timeline, { names, files, rows, instants, flows, counters }) {
+    const { categories } = timeline.head;
+    timeline.files = files.path.map((/** @type {string} */ path, /** @type {number} */ i) => ({
+      path,
+      short: files.short[i],
+      package: files.package[i],
+      category: categories[files.category[i]],
+    }));
+    timeline.names = names.text.map((/** @type {string} */ text, /** @type {number} */ i) => ({
+      text,
+      kind: names.kind[i],
+      file: names.file[i],
+      line: names.line[i],
+      category: categories[names.category[i]],
+      group: timeline.files[names.file[i]]?.package ?? text.split(".")[0],
+    }));
+    for (const [track, list] of Object.entries(rows ?? {})) timeline.tracks[+track].columns = told(timeline, /** @type {any} */ (list));
+    timeline.instants = (instants ?? []).map((/** @type {any[]} */ [track, at, name, category, args]) => ({ track, at, name, category, args }));
+    timeline.flows = (flows ?? []).map((/** @type {any[]} */ [from, start, to, end, name]) => ({ from, start, to, end, name }));
+    timeline.counters = new Map(Object.entries(counters ?? {}).map(([track, counter]) => [+track, /** @type {Counter} */ (counter)]));
+  }
+
+  /**
+   * Columns of rows that came as objects, and so may lie as they like.
+   * @param {Timeline} timeline
+   * @param {[number, number, number, string, string, Record<string, any> | null][]} list
+   */
+  function told(timeline, list) {
+    const rows = [...list].sort((a, b) => a[2] - b[2] || a[0] - b[0]);
+    const levels = new Uint32Array(2 + rows.reduce((most, row) => Math.max(most, row[2]), -1));
+    for (const row of rows) levels[row[2] + 1]++;
+    for (let depth = 1; depth < levels.length; depth++) levels[depth] += levels[depth - 1];
+    /** @type {Map<string, number>} */
+    const known = new Map();
+    const name = rows.map(([, , depth, text, category]) => {
+      const kind = category === "test" && depth > 0 ? "phase" : category;
+      const key = `${kind}\n${text}`;
+      let index = known.get(key);
+      if (index === undefined) {
+        known.set(key, (index = timeline.names.length));
+        timeline.names.push({ text, kind: 2, file: -1, line: 0, category: kind, group: "" });
+      }
+      return index;
+    });
+    const columns = new Columns({
+      levels,
+      start: Float64Array.from(rows, (row) => row[0]),
+      end: Float64Array.from(rows, (row) => row[1]),
+      name: Uint32Array.from(name),
+      flags: new Uint8Array(rows.length),
+      thrown: new Uint32Array(0),
+      folds: new Float64Array(0),
+    });
+    rows.forEach((row, i) => row[5] && columns.args.set(i, row[5]));
+    return columns;
+  }
+
+  return { head, load };
+})();

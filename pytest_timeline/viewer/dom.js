@@ -1,0 +1,119 @@
+// Building the page: elements, icons and numbers. Text from a trace goes in as text nodes and nothing else.
+"use strict";
+
+const Dom = (() => {
+  const SVG = "http://www.w3.org/2000/svg";
+
+  /** @typedef {Node | string | number | null | undefined | false} Child */
+
+  /**
+   * Make an element. `tag` is "name.class.class"; of `props`, functions become listeners, `style` keys custom
+   * properties or styles, everything else attributes (null and false: none).
+   * @param {string} tag
+   * @param {Record<string, any> | null} [props]
+   * @param {...(Child | Child[])} children
+   * @returns {HTMLElement}
+   */
+  function el(tag, props, ...children) {
+    const [name, ...classes] = tag.split(".");
+    const element = document.createElement(name);
+    if (classes.length) element.className = classes.join(" ");
+    for (const [key, value] of Object.entries(props ?? {})) {
+      if (value == null || value === false) continue;
+      if (typeof value === "function") element.addEventListener(key, value);
+      else if (key === "style") for (const [property, text] of Object.entries(value)) element.style.setProperty(property, text);
+      else element.setAttribute(key, value === true ? "" : String(value));
+    }
+    add(element, children);
+    return element;
+  }
+
+  /** @param {Node} parent @param {(Child | Child[])[]} children */
+  function add(parent, children) {
+    for (const child of children.flat()) {
+      if (child == null || child === false) continue;
+      parent.appendChild(child instanceof Node ? child : document.createTextNode(String(child)));
+    }
+  }
+
+  /** Replace what is in `parent`. @param {Element} parent @param {...(Child | Child[])} children */
+  function fill(parent, ...children) {
+    parent.replaceChildren();
+    add(parent, children);
+  }
+
+  /** An icon of the page's sprite. @param {string} name */
+  function icon(name) {
+    const svg = document.createElementNS(SVG, "svg");
+    svg.setAttribute("class", "icon");
+    svg.setAttribute("aria-hidden", "true");
+    const use = document.createElementNS(SVG, "use");
+    use.setAttribute("href", "#" + name);
+    svg.append(use);
+    return svg;
+  }
+
+  /**
+   * The element with that id, which the page is known to have.
+   * @template {HTMLElement} [T=HTMLElement]
+   * @param {string} id
+   * @returns {T}
+   */
+  const get = (id) => /** @type {T} */ (document.getElementById(id));
+
+  return { SVG, el, fill, icon, get };
+})();
+
+/** Numbers for people: three significant digits, thin spaces between thousands. Times are nanoseconds. */
+const Format = (() => {
+  const UNITS = /** @type {[number, string][]} */ ([[1, "ns"], [1e3, "µs"], [1e6, "ms"], [1e9, "s"]]);
+
+  /** @param {number} ns @returns {[string, string]} digits and unit */
+  function parts(ns) {
+    if (ns < 0) return ["−" + parts(-ns)[0], parts(-ns)[1]];
+    if (ns >= 59.95e9) {
+      const seconds = Math.round(ns / 1e9);
+      const minutes = Math.floor(seconds / 60);
+      if (minutes < 60) return [`${minutes} m ${seconds % 60}`, "s"];
+      return [`${Math.floor(minutes / 60)} h ${minutes % 60}`, "m"];
+    }
+    let unit = 0;
+    while (unit < 3 && ns / UNITS[unit][0] >= 999.5) unit++;
+    const value = ns / UNITS[unit][0];
+    if (unit === 0) return [String(Math.round(value)), "ns"];
+    return [value >= 99.95 ? value.toFixed(0) : value >= 9.995 ? value.toFixed(1) : value.toFixed(2), UNITS[unit][1]];
+  }
+
+  /** @param {number} ns */
+  const time = (ns) => parts(ns).join(" ");
+
+  /**
+   * A moment, with as many decimals as `step` (ns) can tell apart.
+   * @param {number} ns @param {number} [step]
+   */
+  function moment(ns, step = 1e5) {
+    const [size, unit] = step >= 1e8 ? UNITS[3] : step >= 1e5 || ns >= 1e7 ? UNITS[2] : step >= 100 ? UNITS[1] : UNITS[0];
+    const decimals = Math.max(0, Math.min(6, Math.ceil(Math.log10(size / step) - 1e-9)));
+    return `${(ns / size).toFixed(decimals)} ${unit}`;
+  }
+
+  /** A moment as an offset from the start. @param {number} ns @param {number} [step] */
+  const offset = (ns, step) => (ns < 0 ? "−" : "+") + moment(Math.abs(ns), step);
+
+  /** @param {number} value */
+  const count = (value) => String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, "\u2009");
+
+  /** @param {number} value @param {string} one @param {string} [many] */
+  const plural = (value, one, many) => `${count(value)} ${value === 1 ? one : many ?? one + "s"}`;
+
+  /** Digits aligned and the unit dim, for a table. @param {number} ns @returns {Node[]} */
+  function cell(ns) {
+    const [digits, unit] = parts(ns);
+    return [document.createTextNode(digits), Dom.el("span.unit", null, unit)];
+  }
+
+  /** @param {number} share */
+  const percent = (share) => (share > 0 && share < 0.001 ? "<0.1 %" : `${share < 0.0995 ? (share * 100).toFixed(1) : (share * 100).toFixed(0)} %`);
+
+  return { time, moment, offset, count, plural, cell, percent };
+})();
