@@ -1,0 +1,175 @@
+// Above the tracks: the minimap of the whole test, and the ruler of what is in view with its flags.
+"use strict";
+
+class Minimap {
+  static STRIP = 16; // where the phases are named
+
+  /** @param {HTMLCanvasElement} canvas @param {View} view @param {Layout} layout @param {Tracks} tracks */
+  constructor(canvas, view, layout, tracks) {
+    this.surface = new Surface(canvas);
+    this.view = view;
+    this.layout = layout;
+    this.tracks = tracks;
+    this.picture = new Surface(document.createElement("canvas"));
+    this.rows = new Rows(this.surface);
+    this.key = ""; // of what `picture` shows
+  }
+
+  /** Draw the picture anew next time. */
+  forget() {
+    this.key = "";
+  }
+
+  /** @param {number} ns */
+  x(ns) {
+    return (ns / this.view.duration) * this.surface.width;
+  }
+
+  draw() {
+    const { surface, view } = this;
+    const context = surface.begin();
+    const { width, height } = surface;
+    const key = `${width} ${height} ${surface.ratio}`;
+    if (key !== this.key) this._render(key);
+    else context.drawImage(this.picture.canvas, 0, 0, width, height);
+    const left = Math.max(0, this.x(view.from));
+    const right = Math.min(width, this.x(view.to));
+    context.fillStyle = Theme.colour("card");
+    context.globalAlpha = 0.55;
+    context.fillRect(0, 0, left, height);
+    context.fillRect(right, 0, width - right, height);
+    context.globalAlpha = 1;
+    if (view.range) {
+      const [start, end] = view.range.map((ns) => this.x(ns));
+      context.fillStyle = Theme.colour("accent");
+      context.globalAlpha = 0.18;
+      context.fillRect(start, 0, Math.max(1, end - start), height);
+      context.globalAlpha = 1;
+    }
+    const { failure } = view.timeline;
+    if (failure) {
+      const x = this.x(failure.at);
+      context.fillStyle = Theme.colour("fail");
+      context.fillRect(x - 0.75, 0, 1.5, height);
+      context.beginPath();
+      context.moveTo(x - 4, 0);
+      context.lineTo(x + 4, 0);
+      context.lineTo(x, 6);
+      context.fill();
+    }
+    context.strokeStyle = Theme.colour("ink2");
+    context.lineWidth = 1;
+    context.strokeRect(left + 0.5, 0.5, Math.max(2, right - left - 1), height - 1);
+    context.fillStyle = Theme.colour("ink2");
+    for (const x of [left, right]) {
+      context.beginPath();
+      context.roundRect(Math.max(0, Math.min(width - 5, x - 2.5)), height / 2 - 8, 5, 16, 2);
+      context.fill();
+    }
+  }
+
+  /** The busiest thread of the test's process as a small flame, and the phases. @param {string} key */
+  _render(key) {
+    const { surface, view, rows } = this;
+    const { context, width, height, ratio } = surface;
+    const { head } = view.timeline;
+    const room = height - Minimap.STRIP - 6;
+    const columns = this.layout.mainTrack()?.columns;
+    rows.begin({ ...this.tracks.scene(), from: 0, to: view.duration, hits: null, minimum: 0, marked: -1 });
+    if (columns?.length) {
+      const each = Math.max(1, Math.min(4, room / columns.depths));
+      const shown = Math.min(columns.depths, Math.floor(room / each));
+      for (let depth = 0; depth < shown; depth++) rows.add(columns, depth, 4 + room - (depth + 1) * each, each, false);
+    }
+    rows.paint();
+    context.font = Text.font();
+    head.phases.forEach(({ name, start, end }) => {
+      const [left, right] = [this.x(start), this.x(end)];
+      context.fillStyle = Theme.colour("phase");
+      context.fillRect(left, height - Minimap.STRIP, Math.max(0.5, right - left - 1), Minimap.STRIP - 2);
+      const text = Text.cut(name, right - left - 8);
+      context.fillStyle = Theme.colour("ink3");
+      if (text) context.fillText(text, left + 4, height - Minimap.STRIP / 2 - 0.5);
+    });
+    const { canvas } = this.picture;
+    canvas.width = Math.max(1, Math.round(width * ratio));
+    canvas.height = Math.max(1, Math.round(height * ratio));
+    this.picture.context.drawImage(surface.canvas, 0, 0);
+    this.key = key;
+  }
+}
+
+class Ruler {
+  /** @param {HTMLCanvasElement} canvas @param {View} view @param {Tracks} tracks */
+  constructor(canvas, view, tracks) {
+    this.surface = new Surface(canvas);
+    this.view = view;
+    this.tracks = tracks;
+    this.progress = 0; // share of the data that is decoded
+    /** @type {number | null} ns, under the pointer */
+    this.cursor = null;
+  }
+
+  draw() {
+    const { view, surface, tracks } = this;
+    const context = surface.begin();
+    const { width, height } = surface;
+    const span = view.to - view.from;
+    const step = gridStep(span, width);
+    context.font = Text.font();
+    for (let ns = Math.ceil(view.from / step) * step - step; ns <= view.to; ns += step) {
+      const x = Math.round(tracks.x(ns));
+      context.fillStyle = Theme.colour("line2");
+      context.fillRect(x, height - 12, 1, 12);
+      for (let minor = 1; minor < 5; minor++) context.fillRect(Math.round(tracks.x(ns + (step * minor) / 5)), height - 4, 1, 4);
+      context.fillStyle = Theme.colour("ink2");
+      const label = Format.moment(Math.abs(ns) < step / 2 ? 0 : ns, step);
+      if (x + 5 + Text.width(label) < width) context.fillText(label, x + 5, height - 10);
+    }
+    if (view.range) this._range(context, view.range, width);
+    this._flag(context, width);
+    if (this.cursor !== null) {
+      context.fillStyle = Theme.colour("ink3");
+      context.fillRect(Math.round(tracks.x(this.cursor)), 0, 1, height);
+    }
+    if (this.progress < 1) {
+      context.fillStyle = Theme.colour("accent");
+      context.fillRect(0, height - 2, width * this.progress, 2);
+    }
+  }
+
+  /** @param {CanvasRenderingContext2D} context @param {[number, number]} range @param {number} width */
+  _range(context, range, width) {
+    const [left, right] = range.map((ns) => this.tracks.x(ns));
+    context.fillStyle = Theme.colour("sel");
+    context.fillRect(left, 0, right - left, 17);
+    context.fillStyle = Theme.colour("accent");
+    context.fillRect(left, 16, right - left, 1.5);
+    for (const x of [left, right]) context.fillRect(x - 0.5, 4, 1, this.surface.height - 4);
+    const text = Format.time(range[1] - range[0]);
+    const wide = Text.width(text, "600");
+    const middle = (Math.max(0, left) + Math.min(width, right)) / 2;
+    if (right < 0 || left > width) return;
+    context.font = Text.font("600");
+    context.fillText(text, Math.max(4, Math.min(width - wide - 4, middle - wide / 2)), 8.5);
+  }
+
+  /** @param {CanvasRenderingContext2D} context @param {number} width */
+  _flag(context, width) {
+    const { failure } = this.view.timeline;
+    if (!failure) return;
+    const x = this.tracks.x(failure.at);
+    if (x < -2 || x > width + 2) return;
+    const text = `✕ ${failure.type} ${Format.offset(failure.at, (this.view.to - this.view.from) / 2000)}`;
+    const wide = Math.min(width, Text.width(text, "600") + 12);
+    const left = Math.max(0, Math.min(x - 0.75, width - wide));
+    context.fillStyle = Theme.colour("fail-bar");
+    context.beginPath();
+    context.roundRect(left, 2, wide, 17, 3);
+    context.fill();
+    context.fillRect(x - 0.75, 2, 1.5, this.surface.height);
+    context.fillStyle = "#fff";
+    context.font = Text.font("600");
+    context.fillText(Text.cut(text, wide - 8, "600"), left + 6, 11);
+  }
+}

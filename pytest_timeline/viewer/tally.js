@@ -1,0 +1,141 @@
+// What a stretch of time comes to: functions with count, total and self, the same as a tree of calls, time by category.
+"use strict";
+
+/**
+ * @typedef {{name: number, count: number, total: number, self: number}} Line  times in ns
+ * @typedef {{name: number, count: number, total: number, self: number, children: Map<number, Call>}} Call
+ * @typedef {{lines: Line[], slices: number, categories: Map<string, number>, root: Call, tracks: number, processes: number}} Sums
+ */
+
+const Tally = (() => {
+  /** @returns {Call} */
+  const call = (/** @type {number} */ name) => ({ name, count: 0, total: 0, self: 0, children: new Map() });
+
+  /**
+   * Sum the threads' slices between two moments. A slice counts with the part of it that lies between; a function that
+   * calls itself counts each call, but its total only once.
+   * @param {Timeline} timeline @param {number} from @param {number} to @param {boolean} [tree] whether to make the tree too
+   * @returns {Sums}
+   */
+  function range(timeline, from, to, tree = false) {
+    const size = timeline.names.length;
+    const count = new Uint32Array(size);
+    const total = new Float64Array(size);
+    const self = new Float64Array(size);
+    const root = call(-1);
+    const processes = new Set();
+    let tracks = 0;
+    for (const track of timeline.tracks) {
+      if (track.kind !== "thread" || !track.columns.length) continue;
+      if (walk(track.columns, from, to, count, total, self, tree ? root : null)) {
+        tracks++;
+        processes.add(track.process);
+      }
+    }
+    const lines = [];
+    const categories = new Map();
+    let slices = 0;
+    for (let name = 0; name < size; name++) {
+      if (!count[name]) continue;
+      lines.push({ name, count: count[name], total: total[name], self: self[name] });
+      slices += count[name];
+      const { category } = timeline.names[name];
+      categories.set(category, (categories.get(category) ?? 0) + self[name]);
+    }
+    for (const child of root.children.values()) root.total += child.total;
+    return { lines, slices, categories, root, tracks, processes: processes.size };
+  }
+
+  /**
+   * In order of start, from each slice to its children; they lie side by side in the depth below.
+   * @param {Columns} columns @param {number} from @param {number} to
+   * @param {Uint32Array} count @param {Float64Array} total @param {Float64Array} self
+   * @param {Call | null} root
+   * @returns {boolean} whether anything lies in between
+   */
+  function walk(columns, from, to, count, total, self, root) {
+    const { levels, start, end, name, depths } = columns;
+    const active = new Map(); // name: how many of the open slices have it
+    const next = new Uint32Array(depths + 1); // the first row not yet visited, by depth
+    for (let depth = 0; depth < depths; depth++) next[depth] = columns.after(depth, from);
+    const open = new Uint32Array(depths + 1);
+    const calls = /** @type {Call[]} */ ([]);
+    if (root) calls.push(root);
+    let depth = 0;
+    let any = false;
+    for (;;) {
+      const row = next[depth];
+      const limit = depth ? Math.min(end[open[depth - 1]], to) : to;
+      if (depth < depths && row < levels[depth + 1] && start[row] < limit) {
+        next[depth] = row + 1;
+        open[depth] = row;
+        any = true;
+        const id = name[row];
+        const part = Math.min(end[row], to) - Math.max(start[row], from);
+        const nested = active.get(id) ?? 0;
+        active.set(id, nested + 1);
+        count[id]++;
+        if (!nested) total[id] += part;
+        self[id] += part;
+        if (depth) self[name[open[depth - 1]]] -= part;
+        if (root) {
+          const above = calls[depth];
+          let here = above.children.get(id);
+          if (!here) above.children.set(id, (here = call(id)));
+          here.count++;
+          here.total += part;
+          here.self += part;
+          if (depth) above.self -= part;
+          calls[depth + 1] = here;
+        }
+        depth++;
+      } else {
+        if (!depth) return any;
+        depth--;
+        const id = name[open[depth]];
+        active.set(id, (active.get(id) ?? 1) - 1);
+      }
+    }
+  }
+
+  /**
+   * The time in a slice by category of who spent it.
+   * @param {Timeline} timeline @param {number} track @param {number} row
+   * @returns {Map<string, number>}
+   */
+  function within(timeline, track, row) {
+    const { columns } = timeline.tracks[track];
+    const size = timeline.names.length;
+    const self = new Float64Array(size);
+    const part = below(columns, row);
+    walk(part, columns.start[row], columns.end[row], new Uint32Array(size), new Float64Array(size), self, null);
+    const categories = new Map();
+    for (let name = 0; name < size; name++) {
+      const { category } = timeline.names[name];
+      if (self[name] > 0) categories.set(category, (categories.get(category) ?? 0) + self[name]);
+    }
+    return categories;
+  }
+
+  /** A view of the columns from the row's depth on. @param {Columns} columns @param {number} row @returns {Columns} */
+  const below = (columns, row) => {
+    const depth = columns.depth(row);
+    return Object.create(columns, {
+      levels: { value: columns.levels.subarray(depth) },
+      depths: { value: columns.depths - depth },
+    });
+  };
+
+  /** The share of the window in which the thread ran code, so was not waiting. @param {Timeline} timeline @param {Track} track */
+  function running(timeline, track) {
+    const size = timeline.names.length;
+    const self = new Float64Array(size);
+    const { duration } = timeline.head;
+    walk(track.columns, 0, Infinity, new Uint32Array(size), new Float64Array(size), self, null);
+    let sum = 0;
+    for (let name = 0; name < size; name++) if (!Theme.waits(timeline.names[name].category)) sum += self[name];
+    return duration ? sum / duration : 0;
+  }
+
+  return { range, within, running };
+})();
