@@ -174,7 +174,12 @@ class Columns {
     return this._thrownBy.get(row);
   }
 
-  /** Rows that left by an exception. */
+  /** What was folded: row, ns. @returns {Generator<[number, number]>} */
+  *folding() {
+    for (let i = 0; i < this._folds.length; i += 3) yield [this._folds[i], this._folds[i + 2]];
+  }
+
+  /** Rows that left by an exception, each with the index of its type's name plus 1. */
   get throwing() {
     return this._thrown;
   }
