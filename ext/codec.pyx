@@ -35,6 +35,7 @@ cdef class Names:
 
     cdef NameTable table
     cdef readonly Names parent
+    cdef object __weakref__
 
     def __cinit__(self, Names parent=None, uint32_t first_id=0):
         memset(&self.table, 0, sizeof(NameTable))
@@ -113,6 +114,15 @@ cdef class Slices:
         for i in range(self.columns.count):
             total += self.columns.folded[i]
         return total
+
+    @property
+    def folded_totals(self):
+        """(number, ticks) of all that was folded; the ticks are those of the outermost ones."""
+        cdef size_t i
+        cdef uint64_t ticks = self.columns.outer_folded_ticks
+        for i in range(self.columns.count):
+            ticks += self.columns.folded_ticks[i]
+        return self.folded, ticks
 
     @property
     def outer_folded(self):
