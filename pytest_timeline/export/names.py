@@ -6,6 +6,7 @@ from array import array
 from typing import Any
 
 from pytest_timeline._codec import Names, uses
+from pytest_timeline.export.story import clean
 from pytest_timeline.timeline.category import CALLABLE, CATEGORIES, CODE, OWN, Categories, Meaning
 from pytest_timeline.timeline.model import Track
 
@@ -58,8 +59,8 @@ class PageNames:
         files = [self._categories.file(path) for path in self._files]
         return {
             "path": [file.path for file in files],
-            "short": [file.short for file in files],
-            "package": [file.package for file in files],
+            "short": [clean(file.short) for file in files],
+            "package": [clean(file.package) for file in files],
             "category": [CATEGORIES.index(file.category) for file in files],
         }
 
