@@ -6,10 +6,11 @@ import os
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.object cimport PyObject
 from libc.stdint cimport UINT64_MAX, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free
+from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 cimport chrome
+cimport html
 cimport perfetto
 from buffer cimport Buffer
 from columns cimport (
@@ -34,6 +35,7 @@ cdef class Names:
 
     cdef NameTable table
     cdef readonly Names parent
+    cdef object __weakref__
 
     def __cinit__(self, Names parent=None, uint32_t first_id=0):
         memset(&self.table, 0, sizeof(NameTable))
@@ -112,6 +114,15 @@ cdef class Slices:
         for i in range(self.columns.count):
             total += self.columns.folded[i]
         return total
+
+    @property
+    def folded_totals(self):
+        """(number, ticks) of all that was folded; the ticks are those of the outermost ones."""
+        cdef size_t i
+        cdef uint64_t ticks = self.columns.outer_folded_ticks
+        for i in range(self.columns.count):
+            ticks += self.columns.folded_ticks[i]
+        return self.folded, ticks
 
     @property
     def outer_folded(self):
@@ -398,7 +409,7 @@ cdef class Source:
     cdef Before *before
 
     def __cinit__(self, Slices slices not None, Names names not None, uint64_t origin, double ns_per_tick, list before,
-                  uint64_t now, write not None):
+                  uint64_t now, write):
         cdef size_t i
         self.names = names
         self.before = <Before *> grown(NULL, (len(before or ()) + 1) * sizeof(Before))
@@ -451,6 +462,42 @@ def chrome_slices(Slices slices, Names names, uint64_t origin, double ns_per_tic
     with nogil:
         chrome.encode(&source.out, &source.window, &source.walk, text, length)
     return source.result()
+
+
+def html_slices(Slices slices, Names names, uint64_t origin, double ns_per_tick, const uint32_t[::1] index not None):
+    """Return the slices as columns of varints; see the stub."""
+    cdef Source source = Source(slices, names, origin, ns_per_tick, None, 0, None)
+    cdef html.Page page
+    cdef size_t column
+    memset(&page, 0, sizeof(page))
+    page.index = &index[0] if len(index) else NULL
+    page.ids = len(index)
+    try:
+        with nogil:
+            html.encode(&page, &source.window, &source.walk)
+        columns = [page.columns[column].bytes[:page.columns[column].size] for column in range(html.COLUMNS)]
+    finally:
+        html.free_page(&page)
+    return columns, page.slices, page.levels, page.first, page.last, page.busy
+
+
+def uses(Slices slices not None):
+    """Return {id: (count, exclusive ticks)} of the names that are used; see the stub."""
+    cdef Columns *c = &slices.columns
+    cdef html.Use *found
+    cdef size_t row
+    cdef size_t ids = 0
+    for row in range(c.count):
+        ids = max(ids, max(c.name[row], c.raised[row]))
+    found = <html.Use *> calloc(ids + 1, sizeof(html.Use))
+    if found == NULL:
+        raise MemoryError
+    try:
+        with nogil:
+            html.add_uses(c, found)
+        return {row: (found[row].count, found[row].ticks) for row in range(ids + 1) if found[row].count}
+    finally:
+        free(found)
 
 
 def continued(Slices slices not None, list before not None):

@@ -1,5 +1,6 @@
 """Spool bytes to columns to encoded bytes; built from ext/codec.pyx."""
 
+from array import array
 from collections.abc import Callable
 
 class Names:
@@ -13,6 +14,8 @@ class Names:
 class Slices:
     @property
     def folded(self) -> int: ...
+    @property
+    def folded_totals(self) -> tuple[int, int]: ...
     @property
     def outer_folded(self) -> tuple[int, int]: ...
     def __len__(self) -> int: ...
@@ -109,6 +112,20 @@ def chrome_slices(
     now: int = 0,
 ) -> tuple[int, list[tuple[int, int, int, int]]]:
     """Write the same as JSON objects, each with a comma and a line break after it; `lane` is their pid and tid."""
+
+def html_slices(
+    slices: Slices, names: Names, origin: int, ns_per_tick: float, index: array[int]
+) -> tuple[list[bytes], int, int, int, int, int]:
+    """Return (columns, number of slices, levels, begin of the first in ns, end of the last, busy ns).
+
+    The columns are those of docs/report-format.md. `index` (typecode I) has the place of each id in the page's names.
+    """
+
+def uses(slices: Slices) -> dict[int, tuple[int, int]]:
+    """Return {id: (how often it is there, its exclusive ticks)}: the names of slices, and of exceptions (0 ticks).
+
+    What was folded into a slice is its own time.
+    """
 
 def continued(slices: Slices, before: list[tuple[int, int, int, int]]) -> int:
     """Return how many of the slices that were open after the window before, outermost first, go on in this one."""

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import pytest
 
 MODES = ("per-test", "combined", "both")
-FORMATS = ("perfetto", "chrome")
+FORMATS = ("html", "perfetto", "chrome")
+TRACES = FORMATS[1:]  # the formats of a combined trace
 C_CALLS = ("auto", "all", "none")
 MACHINERY = ("_pytest", "pytest", "pluggy", "iniconfig", "pytest_timeline", "xdist", "execnet")
 NANOSECONDS = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
@@ -31,6 +32,7 @@ class ConfigError(ValueError):
 class Config:
     """What to record and what to make of it."""
 
+    root: str  # pytest's root directory
     directory: str  # absolute
     mode: str
     formats: tuple[str, ...]
@@ -40,27 +42,37 @@ class Config:
     min_duration_ns: int
     max_slices: int  # per track and test, 0 = no limit
     c_calls: str
+    standalone: bool  # each page of the report is a single file
 
     @classmethod
     def of_pytest(cls, config: pytest.Config) -> Config:
         """Read pytest's configuration. Raises ConfigError."""
         root = str(config.rootpath)
         given = _Given(config)
+        mode, formats = given.choice("mode", MODES), given.formats()
+        if mode == "combined" and not set(formats) & set(TRACES):
+            raise ConfigError(
+                f"--timeline-mode={mode}: html has a page for each test and no combined trace; "
+                f"add one of {', '.join(TRACES)} to --timeline-format"
+            )
         return cls(
+            root=root,
             directory=os.path.abspath(os.path.join(root, os.path.expanduser(given.text("dir")))),
-            mode=given.choice("mode", MODES),
-            formats=given.formats(),
+            mode=mode,
+            formats=formats,
             include=tuple(glob for pattern in given.list("include") for glob in globs(pattern, root)),
             exclude=tuple(glob for pattern in given.list("exclude") for glob in globs(pattern, root)),
             machinery=(*machinery(), *plugins(config)),
             min_duration_ns=given.duration("min-duration"),
             max_slices=given.count("max-slices"),
             c_calls=given.choice("c-calls", C_CALLS),
+            standalone=given.flag("standalone"),
         )
 
     def settings(self) -> list[tuple[str, str]]:
         """Return the spool's settings; docs/spool-format.md lists them."""
         return [
+            ("root", self.root),
             ("directory", self.directory),
             ("mode", self.mode),
             *(("format", name) for name in self.formats),
@@ -70,6 +82,7 @@ class Config:
             *(("machinery", glob) for glob in self.machinery),
             ("min_duration_ns", str(self.min_duration_ns)),
             ("max_slices", str(self.max_slices)),
+            ("standalone", str(int(self.standalone))),
         ]
 
 
@@ -116,13 +129,14 @@ class _Given:
         lines = [value] if isinstance(value, str) else value
         formats = [word.strip() for line in lines for word in line.split(",") if word.strip()]
         for word in formats:
-            if word == "html":
-                raise ConfigError(f"{name}: html is not there yet; choose from {', '.join(FORMATS)}")
             if word not in FORMATS:
                 raise ConfigError(f"{name}: {word!r} is none of {', '.join(FORMATS)}")
         if not formats:
             raise ConfigError(f"{name}: no format; choose from {', '.join(FORMATS)}")
         return tuple(dict.fromkeys(formats))
+
+    def flag(self, option: str) -> bool:
+        return bool(self.value(option)[1])
 
     def duration(self, option: str) -> int:
         name, value = self.value(option)

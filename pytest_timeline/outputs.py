@@ -8,7 +8,9 @@ import zlib
 from pathlib import Path
 
 MANIFEST = "run.json"
+INDEX = "index.html"
 TESTS = "tests"
+ASSETS = "assets"
 COMBINED = "combined"
 MAX_NAME_BYTES = 150
 
@@ -31,20 +33,21 @@ def remove_previous(directory: str | Path) -> None:
     try:
         manifest = orjson.loads((directory / MANIFEST).read_bytes())
         files = [file for test in manifest["tests"] for file in test["files"].values()]
-        files += manifest["combined"].values()
+        files += [*manifest["combined"].values(), *manifest.get("report", [])]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return
     for file in files:
         if isinstance(file, str) and _is_ours(file):
             (directory / file).unlink(missing_ok=True)
     (directory / MANIFEST).unlink(missing_ok=True)
-    try:
-        (directory / TESTS).rmdir()
-    except OSError:  # there is none, or it holds what is not ours
-        pass
+    for folder in (TESTS, ASSETS):
+        try:
+            (directory / folder).rmdir()
+        except OSError:  # there is none, or it holds what is not ours
+            pass
 
 
 def _is_ours(file: str) -> bool:
     """Whether a run may have made a file of this relative name: a manifest is no licence to delete elsewhere."""
     parent, name = os.path.split(file)
-    return parent == TESTS if parent else name.startswith(f"{COMBINED}.")
+    return parent in (TESTS, ASSETS) if parent else name == INDEX or name.startswith(f"{COMBINED}.")

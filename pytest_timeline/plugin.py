@@ -11,7 +11,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("timeline", "timeline of every test")
 
     def add(
-        name: str, help: str, *, type: Literal["string", "linelist", "int"] = "string", default: Any, **attrs: Any
+        name: str, help: str, *, type: Literal["string", "linelist", "int", "bool"] = "string", default: Any, **attrs: Any
     ) -> None:
         dest = name.removeprefix("--").replace("-", "_")
         group.addoption(name, dest=dest, default=None, help=help, **attrs)
@@ -23,9 +23,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--timeline-mode", "per-test, combined or both (default: per-test)", default="per-test", metavar="MODE")
     add(
         "--timeline-format",
-        "Comma list of perfetto and chrome (default: both)",
+        "Comma list of html, perfetto and chrome (default: html,perfetto)",
         type="linelist",
-        default=["perfetto", "chrome"],
+        default=["html", "perfetto"],
         metavar="LIST",
     )
     add(
@@ -62,6 +62,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "Calls into C to record: auto (those that block), all or none (default: auto)",
         default="auto",
         metavar="WHICH",
+    )
+    add(
+        "--timeline-standalone",
+        "Make each page of the report a single file, without assets/ beside it",
+        type="bool",
+        default=False,
+        action="store_true",
     )
 
 

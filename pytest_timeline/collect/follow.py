@@ -45,7 +45,14 @@ class Follower:
         self.min_duration_ns = int(one("min_duration_ns", "0"))
         self.max_slices = int(one("max_slices", "0"))
         self.watch = Watch(int(one("pid", "0")))
-        self.exporters = {name: export.make(name) for name in settings.get("format", [])}
+        formats = settings.get("format", [])
+        about = export.About(
+            root=one("root", ""),
+            formats=tuple(formats),
+            versions={key: one(key, "") for key in ("python", "pytest") if key in settings},
+            standalone=one("standalone", "0") == "1",
+        )
+        self.exporters = {name: export.make(name, about) for name in formats}
         status = self.spool_dir / spooldir.STATUS
         self.status = StatusPage(str(status), create=not status.exists())
         self.families: dict[str, Family] = {}

@@ -22,6 +22,7 @@ class Manifest:
     def __init__(self) -> None:
         self.tests: list[dict[str, Any]] = []
         self.combined: dict[str, str] = {}
+        self.report: list[str] = []  # the report's files that are no test's
         self.warnings: list[str] = []
 
     def add(self, window: Window, files: dict[str, str], rate: Rate) -> None:
@@ -86,6 +87,7 @@ class Manifest:
             "workers": [{"id": name, "pid": root.pid} for name, root in roots if root and name != "main"],
             "tests": sorted(self.tests, key=lambda test: float(test["start"])),
             "combined": self.combined,
+            "report": self.report,
             "dropped": dropped,
             "warnings": self.warnings,
         }

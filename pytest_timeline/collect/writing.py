@@ -80,6 +80,7 @@ class Writing:
         file = None
         try:
             if job.stem is not None:
+                self._write_assets(pen)
                 file = f"{outputs.TESTS}/{job.stem}{pen.exporter.suffix}"
                 self._write_test(pen, job, self._directory / file)
             if self._combine:
@@ -97,18 +98,32 @@ class Writing:
                 self.backlog -= job.size
                 self.done += 1
 
+    def _write_assets(self, pen: _Pen) -> None:
+        """Write what the files of the format share, before the first of them."""
+        if pen.assets_written:
+            return
+        pen.assets_written = True
+        for name, data in pen.exporter.assets.items():
+            path = self._directory / outputs.ASSETS / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(data)
+            self._manifest.report.append(f"{outputs.ASSETS}/{name}")
+
     def _write_test(self, pen: _Pen, job: _Job, path: Path) -> None:
         timeline = job.window.timeline
         path.parent.mkdir(exist_ok=True)
         pen.exporter.write(timeline, self._rate.starting_at(timeline.start), path)
 
     def _add(self, pen: _Pen, job: _Job) -> None:
-        if pen.combined is None:
+        if not pen.combining:
+            pen.combining = True
             file = outputs.COMBINED + pen.exporter.suffix
             clock = self._rate.starting_at(self._rate.origin)
             pen.combined = pen.exporter.combined(self._directory / file, clock)
-            self._manifest.combined[pen.name] = file
-        pen.combined.add(job.window.timeline)
+            if pen.combined is not None:
+                self._manifest.combined[pen.name] = file
+        if pen.combined is not None:
+            pen.combined.add(job.window.timeline)
 
     def _close(self, pen: _Pen) -> None:
         self._cleared.wait()  # also where there was nothing to write
@@ -143,7 +158,9 @@ class _Pen:
     ) -> None:
         self.name = name
         self.exporter = exporter
-        self.combined: Combined | None = None
+        self.assets_written = False
+        self.combining = False
+        self.combined: Combined | None = None  # also where the format has none
         self.jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._write = write
         self._close = close

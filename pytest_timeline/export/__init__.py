@@ -5,12 +5,26 @@ Nothing here imports a format before it is asked for.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from pytest_timeline.timeline.model import Clock, Timeline
 
-FORMATS = ("perfetto", "chrome")
+SUFFIXES = {"html": ".html", "perfetto": ".pftrace.gz", "chrome": ".json.gz"}
+"""What the file names of each format end in, with the dot."""
+FORMATS = tuple(SUFFIXES)
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the files of a run say of it, or depend on."""
+
+    root: str = ""  # pytest's root directory
+    formats: tuple[str, ...] = ()  # all that are written
+    versions: Mapping[str, str] = field(default_factory=dict)  # of "python" and "pytest"
+    standalone: bool = False  # each page holds all that it needs
 
 
 class Combined(Protocol):
@@ -29,15 +43,25 @@ class Exporter(Protocol):
     suffix: str
     """What the file names end in, with the dot."""
 
+    assets: Mapping[str, bytes]
+    """Files that those of this format share, by their names in `assets/`."""
+
     def write(self, timeline: Timeline, clock: Clock, path: Path) -> None:
         """Write one timeline to `path`, which is there in whole or not at all. Raises OSError."""
 
-    def combined(self, path: Path, clock: Clock) -> Combined:
-        """Begin a combined trace, which is at `path` when it is closed. Raises OSError."""
+    def combined(self, path: Path, clock: Clock) -> Combined | None:
+        """Begin a combined trace, which is at `path` when it is closed. Raises OSError.
+
+        Return None where the format has none.
+        """
 
 
-def make(format: str) -> Exporter:
+def make(format: str, about: About | None = None) -> Exporter:
     """Return the exporter of `format`, one of FORMATS. Raises ValueError for any other."""
+    if format == "html":
+        from pytest_timeline.export.html import HtmlExporter
+
+        return HtmlExporter(about or About())
     if format == "perfetto":
         from pytest_timeline.export.perfetto import PerfettoExporter
 

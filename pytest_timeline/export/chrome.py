@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from pytest_timeline._codec import chrome_slices
+from pytest_timeline.export import SUFFIXES
 from pytest_timeline.export.gzipped import GzippedFile
 from pytest_timeline.export.seams import Ended, Seams
 from pytest_timeline.export.story import arguments, clean, place
@@ -22,7 +24,8 @@ LEVEL = 1  # zlib: 4 saves a seventh for three quarters more time; docs/traces.m
 class ChromeExporter:
     """One `.json.gz` for each timeline."""
 
-    suffix = ".json.gz"
+    suffix = SUFFIXES["chrome"]
+    assets: Mapping[str, bytes] = {}
 
     def write(self, timeline: Timeline, clock: Clock, path: Path) -> None:
         """See Exporter."""

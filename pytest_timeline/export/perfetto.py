@@ -6,10 +6,12 @@ Field numbers are those of Perfetto's trace_packet.proto, track_descriptor.proto
 from __future__ import annotations
 
 from hashlib import blake2b
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pytest_timeline._codec import perfetto_slices
+from pytest_timeline.export import SUFFIXES
 from pytest_timeline.export.gzipped import GzippedFile
 from pytest_timeline.export.protobuf import double, message, text, uint
 from pytest_timeline.export.seams import Ended, Seams, TrackKey, key_of
@@ -26,7 +28,8 @@ LEVEL = 2  # zlib: 4 saves a twelfth for two fifths more time; docs/traces.md ha
 class PerfettoExporter:
     """One `.pftrace.gz` for each timeline."""
 
-    suffix = ".pftrace.gz"
+    suffix = SUFFIXES["perfetto"]
+    assets: Mapping[str, bytes] = {}
 
     def write(self, timeline: Timeline, clock: Clock, path: Path) -> None:
         """See Exporter."""

@@ -6,6 +6,7 @@ With pytest-xdist it is the controller's, which runs no test itself and hands th
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 from typing import Any
 
@@ -54,6 +55,7 @@ class MainSession:
     def _start(self, spool: str, warnings: list[str]) -> None:
         clock = _recorder.choose_clock()
         own = [("version", str(spooldir.VERSION)), ("pid", str(os.getpid())), ("clock", str(clock))]
+        own += [("python", platform.python_version()), ("pytest", pytest.__version__)]
         spooldir.write_settings(os.path.join(spool, spooldir.SETTINGS), own + self._settings.settings())
         self._collector = Collector(spool)
         controller = self._config.pluginmanager.has_plugin("dsession")

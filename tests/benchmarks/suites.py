@@ -59,6 +59,7 @@ def pip(command: str, *arguments: str) -> None:
 SUITES = [Suite("jinja2", "3.1.6", ("trio",), 1.35), Suite("click", "8.5.1")]
 VARIANTS: dict[str, list[str]] = {
     "timeline": [],
+    "html only": ["--timeline-format=html"],
     "perfetto only": ["--timeline-format=perfetto"],
     "chrome only": ["--timeline-format=chrome"],
     "combined": ["--timeline-mode=combined", "--timeline-format=perfetto"],

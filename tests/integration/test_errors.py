@@ -29,7 +29,7 @@ def assert_refused(run, *texts):
     "argument",
     [
         "--timeline-mode=x",
-        "--timeline-format=html",
+        "--timeline-format=svg",
         "--timeline-c-calls=some",
         "--timeline-min-duration=5",
         "--timeline-max-slices=-1",

@@ -102,7 +102,7 @@ def test_every_outcome_is_in_the_manifest(pytester, run_pytest):
     assert run.manifest["warnings"] == []
     test = run.tests["test_passes[1]"]
     assert set(test["phases"]) == {"setup", "call", "teardown"}
-    assert set(test["files"]) == {"perfetto", "chrome"}
+    assert set(test["files"]) == {"html", "perfetto"}
     assert all((run.directory / "timeline" / file).stat().st_size for file in test["files"].values())
     assert set(run.tests["test_errors"]["phases"]) == {"setup", "teardown"}
     assert not (run.directory / "timeline" / ".spool").exists()

@@ -77,6 +77,6 @@ def test_the_outcomes_are_the_same(jinja: Project, tmp_path: Path) -> None:
     assert manifest["dropped"] == 0
     counted = Counter(outcome for _, outcome in outcomes)
     assert Counter(test["outcome"] for test in manifest["tests"]) == counted
-    for suffix in ("pftrace.gz", "json.gz"):
+    for suffix in ("html", "pftrace.gz"):
         assert len(list((output / "tests").glob(f"*.{suffix}"))) == TESTS
     assert all(test["slices"] > 0 for test in manifest["tests"])

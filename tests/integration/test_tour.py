@@ -86,6 +86,7 @@ def tour(tmp_path_factory: pytest.TempPathFactory) -> Tour:
         "TOUR_THREADS": str(directory / "threads.json"),
     }
     options = ["-p", "tour_probe", "-p", "no:cacheprovider", f"--timeline-dir={directory}"]
+    options.append("--timeline-format=html,perfetto,chrome")
     done = subprocess.run(
         [sys.executable, "-P", "-m", "pytest", "--timeline", *options, "docs/tour"],  # -P: a checkout is not built
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
@@ -116,7 +117,7 @@ def in_turn(slices: list[Slice]) -> bool:
 
 def test_each_test_has_its_timelines(tour: Tour) -> None:
     assert sorted(tour.files) == sorted(TESTS)
-    assert {tuple(files) for files in tour.files.values()} == {("perfetto", "chrome")}
+    assert {tuple(files) for files in tour.files.values()} == {("html", "perfetto", "chrome")}
 
 
 @pytest.mark.parametrize("test", TESTS)

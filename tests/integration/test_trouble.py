@@ -268,5 +268,5 @@ def test_fails(): assert 0
         tests = {test["nodeid"].partition("::")[2]: test["outcome"] for test in manifest["tests"]}
         assert (tests["test_before"], tests["test_fails"]) == ("passed", "failed")
         assert manifest["dropped"] > 0
-        assert manifest["tests"][0]["files"].keys() == {"perfetto", "chrome"}
+        assert manifest["tests"][0]["files"].keys() == {"html", "perfetto"}
         assert manifest["warnings"] != []

@@ -72,15 +72,17 @@ def test_installed_plugins_are_machinery_and_the_one_under_test_is_not(pytester:
 def test_defaults(pytester: pytest.Pytester) -> None:
     made_config = made(pytester)
     assert dataclasses.replace(made_config, machinery=()) == Config(
+        root=str(pytester.path),
         directory=str(pytester.path / "timeline"),
         mode="per-test",
-        formats=("perfetto", "chrome"),
+        formats=("html", "perfetto"),
         include=(),
         exclude=(),
         machinery=(),
         min_duration_ns=0,
         max_slices=1_000_000,
         c_calls="auto",
+        standalone=False,
     )
 
 
@@ -95,6 +97,7 @@ timeline_include =
 timeline_min_duration = 1ms
 timeline_max_slices = 7
 timeline_c_calls = none
+timeline_standalone = true
 """
 
 TOML = """
@@ -106,6 +109,7 @@ timeline_include = ["src", "a.b"]
 timeline_min_duration = "1ms"
 timeline_max_slices = 7
 timeline_c_calls = "none"
+timeline_standalone = true
 """
 
 
@@ -121,7 +125,7 @@ def test_every_option_is_an_ini_setting_too(pytester: pytest.Pytester, name: str
     assert read.include == tuple(
         glob for pattern in ("src", "a.b") for glob in config.globs(pattern, str(pytester.path))
     )
-    assert (read.min_duration_ns, read.max_slices) == (1_000_000, 7)
+    assert (read.min_duration_ns, read.max_slices, read.standalone) == (1_000_000, 7, True)
 
 
 def test_the_command_line_wins(pytester: pytest.Pytester) -> None:
@@ -136,9 +140,8 @@ def test_the_command_line_wins(pytester: pytest.Pytester) -> None:
     ("argument", "remedy"),
     [
         ("--timeline-mode=x", "per-test, combined, both"),
-        ("--timeline-format=svg", "perfetto, chrome"),
-        ("--timeline-format=html", "html is not there yet; choose from perfetto, chrome"),
-        ("--timeline-format=,", "choose from perfetto, chrome"),
+        ("--timeline-format=svg", "html, perfetto, chrome"),
+        ("--timeline-format=,", "choose from html, perfetto, chrome"),
         ("--timeline-c-calls=x", "auto, all, none"),
         ("--timeline-min-duration=5", "5us"),
         ("--timeline-max-slices=-1", "0 for no limit"),
@@ -154,6 +157,13 @@ def test_an_error_names_the_option_and_the_remedy(pytester: pytest.Pytester, arg
     assert remedy in str(raised.value)
 
 
+def test_a_combined_trace_needs_a_format_that_has_one(pytester: pytest.Pytester) -> None:
+    with pytest.raises(ConfigError, match="add one of perfetto, chrome to --timeline-format"):
+        made(pytester, "--timeline-mode=combined", "--timeline-format=html")
+    assert made(pytester, "--timeline-mode=combined").formats == ("html", "perfetto")
+    assert made(pytester, "--timeline-mode=both", "--timeline-format=html").formats == ("html",)
+
+
 def test_an_error_in_the_ini_file_names_the_setting(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\ntimeline_max_slices = many\n")
     with pytest.raises(ConfigError, match="timeline_max_slices in the ini file"):
@@ -163,7 +173,7 @@ def test_an_error_in_the_ini_file_names_the_setting(pytester: pytest.Pytester) -
 def test_settings_hold_the_whole_config(pytester: pytest.Pytester) -> None:
     settings = made(pytester, "--timeline-exclude=a", "--timeline-exclude=b").settings()
     assert ("format", "perfetto") in settings
-    assert ("format", "chrome") in settings
+    assert ("format", "html") in settings
     assert [value for key, value in settings if key == "exclude"] == [
         *config.globs("a", str(pytester.path)),
         *config.globs("b", str(pytester.path)),

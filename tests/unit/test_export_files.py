@@ -18,8 +18,8 @@ MANY = [(start, start + 10, 10 + start % 7, 0) for start in range(1_000, 1_001_0
 
 
 def test_an_unknown_format_is_an_error() -> None:
-    with pytest.raises(ValueError, match="html"):
-        make("html")
+    with pytest.raises(ValueError, match="svg"):
+        make("svg")
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -109,11 +109,12 @@ def test_what_goes_on_is_the_chain_of_cut_slices() -> None:
     assert continued(slices((5, 6, 10, 0, CUT_START), (5, 6, 11, 1, CUT_START)), before[:1]) == 1
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", ["perfetto", "chrome"])
 def test_a_combined_trace_that_fails_leaves_nothing(tmp_path: Path, format: str) -> None:
     exporter = make(format)
     path = tmp_path / "combined"
     trace = exporter.combined(path, CLOCK)
+    assert trace is not None
     trace.add(timeline(thread(slices((2_000, 5_000, 10, 0, CUT_END))), end=5_000))
     path.mkdir()
     with pytest.raises(OSError):  # noqa: PT011 - which one depends on the system

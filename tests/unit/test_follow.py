@@ -60,6 +60,7 @@ def test_a_finished_run_is_written(tmp_path: Path) -> None:
         "exitstatus": 1,
         "workers": [],
         "combined": {"perfetto": "combined.pftrace.gz", "chrome": "combined.json.gz"},
+        "report": [],
         "dropped": 0,
         "warnings": ["beware"],
     }

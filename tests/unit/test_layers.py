@@ -44,7 +44,7 @@ def imports() -> Iterator[tuple[str, str]]:
 
 def test_every_part_of_the_package_is_in_a_wing() -> None:
     parts = {path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or path.is_dir()} - {"__pycache__"}
-    assert parts - {"__init__", "__main__"} == {*RECORDING, *COLLECTING, *SHARED} - {"_recorder", "_codec"}
+    assert parts - {"__init__", "__main__", "viewer"} == {*RECORDING, *COLLECTING, *SHARED} - {"_recorder", "_codec"}
 
 
 @pytest.mark.parametrize(
@@ -96,9 +96,9 @@ def test_a_traced_child_loads_a_handful_of_light_modules() -> None:
     assert len(loaded - ours) < 3
 
 
-@pytest.mark.parametrize("format", ["perfetto", "chrome"])
+@pytest.mark.parametrize("format", ["html", "perfetto", "chrome"])
 def test_a_format_is_loaded_when_it_is_asked_for(format: str) -> None:
-    formats = {f"{PACKAGE}.export.{name}" for name in ("perfetto", "chrome")}
+    formats = {f"{PACKAGE}.export.{name}" for name in ("html", "perfetto", "chrome")}
     assert loaded_by("import pytest_timeline.collect.follow").isdisjoint(formats)
     loaded = loaded_by(f"from pytest_timeline import export\nexport.make('{format}')")
     assert loaded & formats == {f"{PACKAGE}.export.{format}"}

@@ -50,6 +50,21 @@ def test_only_the_listed_files_are_removed(tmp_path: Path) -> None:
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == users
 
 
+def test_the_report_s_files_are_removed_and_nobody_else_s(tmp_path: Path) -> None:
+    (tmp_path / "assets").mkdir()
+    for file in ("index.html", "assets/test.js", "assets/mine.js", "about.html"):
+        (tmp_path / file).touch()
+    report = ["index.html", "assets/test.js", "assets/gone.css", "about.html"]
+    (tmp_path / "run.json").write_text(json.dumps({"tests": [], "combined": {}, "report": report}))
+    remove_previous(tmp_path)
+    left = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(left) == ["about.html", "assets/mine.js"]
+    (tmp_path / "assets" / "mine.js").unlink()
+    (tmp_path / "run.json").write_text(json.dumps({"tests": [], "combined": {}, "report": report}))
+    remove_previous(tmp_path)
+    assert not (tmp_path / "assets").exists()
+
+
 def test_a_manifest_is_no_licence_to_delete_elsewhere(tmp_path: Path) -> None:
     directory = tmp_path / "timeline"
     (directory / "sub").mkdir(parents=True)

@@ -1,0 +1,80 @@
+"""The names of one page: those of all its processes in one table, the most frequent first."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+from pytest_timeline._codec import Names, uses
+from pytest_timeline.export.story import clean
+from pytest_timeline.timeline.category import CALLABLE, CATEGORIES, CODE, OWN, Categories, Meaning
+from pytest_timeline.timeline.model import Track
+
+PYTHON_KIND, C_KIND, OTHER_KIND = range(3)
+
+
+class PageNames:
+    """Gathers what the tracks use; then has the tables, and each process's index into them."""
+
+    def __init__(self, tracks: list[Track], categories: Categories) -> None:
+        self._categories = categories
+        counts: dict[Meaning, int] = {}
+        ticks: dict[Meaning, int] = {}
+        used: dict[Names, dict[int, Meaning]] = {}
+        for track in tracks:
+            known = used.setdefault(track.names, {})
+            for id, (count, exclusive) in uses(track.slices).items():
+                meaning = known.get(id)
+                if meaning is None:
+                    meaning = known[id] = categories.meaning(track.names, id)
+                counts[meaning] = counts.get(meaning, 0) + count
+                ticks[meaning] = ticks.get(meaning, 0) + exclusive
+        self._names = sorted(counts, key=counts.__getitem__, reverse=True)
+        places = {meaning: place for place, meaning in enumerate(self._names)}
+        self._indexes = {names: _index(known, places) for names, known in used.items()}
+        self._files = list(dict.fromkeys(meaning.file for meaning in self._names if meaning.kind == CODE))
+        self._file_places = {path: place for place, path in enumerate(self._files)}
+        self._ticks = ticks
+
+    def index(self, names: Names) -> array[int]:
+        """Return the place in the table of each id."""
+        return self._indexes[names]
+
+    def names_table(self) -> dict[str, list[Any]]:
+        """Return the names, as docs/report-format.md has them."""
+        places = self._file_places
+        category = {name: place for place, name in enumerate(CATEGORIES)}
+        kinds = {CODE: PYTHON_KIND, CALLABLE: C_KIND}
+        return {
+            "text": [meaning.text for meaning in self._names],
+            "kind": [kinds.get(meaning.kind, OTHER_KIND) for meaning in self._names],
+            "file": [places[meaning.file] if meaning.kind == CODE else -1 for meaning in self._names],
+            "line": [meaning.line if meaning.kind == CODE else 0 for meaning in self._names],
+            "flags": [meaning.flags for meaning in self._names],
+            "category": [category[self._categories.of(meaning)] for meaning in self._names],
+        }
+
+    def files_table(self) -> dict[str, list[Any]]:
+        """Return the files, as docs/report-format.md has them."""
+        files = [self._categories.file(path) for path in self._files]
+        return {
+            "path": [file.path for file in files],
+            "short": [clean(file.short) for file in files],
+            "package": [clean(file.package) for file in files],
+            "category": [CATEGORIES.index(file.category) for file in files],
+        }
+
+    def own_functions(self) -> list[tuple[str, int]]:
+        """Return (path, first line) of own code, what ran longest first."""
+        own = [m for m in self._names if m.kind == CODE and self._categories.file(m.file).category == OWN]
+        return [(m.file, m.line) for m in sorted(own, key=self._ticks.__getitem__, reverse=True)]
+
+    def file_place(self, path: str) -> int:
+        return self._file_places[path]
+
+
+def _index(known: dict[int, Meaning], places: dict[Meaning, int]) -> array[int]:
+    index = array("I", bytes(4 * (max(known, default=-1) + 1)))
+    for id, meaning in known.items():
+        index[id] = places[meaning]
+    return index
