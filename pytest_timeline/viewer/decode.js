@@ -104,6 +104,7 @@ function decodeWorker(scope) {
     const flags = new Uint8Array(count);
     const free = levels.slice(); // the next row of each depth
     const open = new Uint32Array(depths + 1);
+    const tails = new Float64Array(depths + 1);
     const last = new Float64Array(depths + 2); // where the slice before at each depth ended
     const thrown = [];
     const folds = [];
@@ -113,10 +114,11 @@ function decodeWorker(scope) {
     for (let row = 0; row < count; row++) {
       for (let closing = up.next(); closing > 0; closing--) {
         depth--;
-        end[open[depth]] = last[depth] = last[depth + 1] + tail.next();
+        end[open[depth]] = last[depth] = last[depth + 1] + tails[depth];
       }
       const here = free[depth]++;
       open[depth] = here;
+      tails[depth] = tail.next();
       const begin = last[depth] + gap.next();
       start[here] = begin;
       names[here] = name.next();
@@ -134,7 +136,7 @@ function decodeWorker(scope) {
     }
     while (depth > 0) {
       depth--;
-      end[open[depth]] = last[depth] = last[depth + 1] + tail.next();
+      end[open[depth]] = last[depth] = last[depth + 1] + tails[depth];
     }
     return { levels, start, end, name: names, flags, thrown: Uint32Array.from(thrown), folds: Float64Array.from(folds) };
   }

@@ -14,7 +14,7 @@ const Keys = (() => {
       dialog,
       Dom.el("div.help-head", null, Dom.el("h2", { id: "help-title" }, "Keyboard and mouse"), Dom.el("span.fill"), Dom.el("button.button.framed", { click: () => dialog.close() }, "Close ", Dom.el("kbd", null, "Esc"))),
       Dom.el("div.help-keys", null, HELP.map(([title, rows]) => Dom.el("section", null, Dom.el("h3", null, title), Dom.el("ul", null, rows.map(([what, keys]) => Dom.el("li", null, what, Dom.el("span", null, keys.split(" ").map((key) => Dom.el("kbd", null, key))))))))),
-      Dom.el("div.help-legend", null, Theme.CATEGORIES.map(([key, label]) => Dom.el("div", null, Theme.swatch(key, "code"), label[0].toUpperCase() + label.slice(1))), Dom.el("p.dim", null, "Colour says whose code, texture what kind of time. A red right edge: left by an exception.")),
+      Dom.el("div.help-legend", null, Theme.CATEGORIES.map(([key, label]) => Dom.el("div", null, Theme.swatch(key, Theme.SAMPLE), label[0].toUpperCase() + label.slice(1))), Dom.el("p.dim", null, "Colour says whose code, texture what kind of time. A red right edge: left by an exception.")),
     );
     dialog.showModal();
   }

@@ -65,6 +65,7 @@ class Layout {
       return node;
     };
     for (const track of tracks) place(track);
+    for (const process of processes) process.children.sort((a, b) => rank(a) - rank(b));
     const own = this.roots.filter((node) => node.track);
     this.roots = [...own, ...processes.filter((node) => node.children.length)];
     const children = head.processes.length - 1;
@@ -237,6 +238,9 @@ class Layout {
     return { y: node.rowTop + depth * each, height: Math.max(1, each) };
   }
 }
+
+/** Lanes of the process come before its threads. @param {TreeNode} node */
+const rank = ({ kind }) => ["gil", "gc", "counter"].indexOf(kind) + 1 || 9;
 
 /** @template T @param {T[]} list @param {number} from @param {number} by */
 function reorder(list, from, by) {

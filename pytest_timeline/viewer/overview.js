@@ -75,9 +75,10 @@ class Minimap {
     const { head } = view.timeline;
     const room = height - Minimap.STRIP - 6;
     const columns = this.layout.mainTrack()?.columns;
-    rows.begin({ ...this.tracks.scene(), from: 0, to: view.duration, hits: null, minimum: 0, marked: -1 });
+    const styles = Uint16Array.from(view.timeline.names, ({ category }) => Theme.style(`strong ${category}`, ""));
+    rows.begin({ ...this.tracks.scene(), styles, from: 0, to: view.duration, hits: null, minimum: 0, marked: -1 });
     if (columns?.length) {
-      const each = Math.max(1, Math.min(4, room / columns.depths));
+      const each = Math.max(1, Math.min(6, room / columns.depths));
       const shown = Math.min(columns.depths, Math.floor(room / each));
       for (let depth = 0; depth < shown; depth++) rows.add(columns, depth, 4 + room - (depth + 1) * each, each, false);
     }
@@ -116,6 +117,7 @@ class Ruler {
     const { width, height } = surface;
     const span = view.to - view.from;
     const step = gridStep(span, width);
+    const flag = view.timeline.failure ? tracks.x(view.timeline.failure.at) : -1;
     context.font = Text.font();
     for (let ns = Math.ceil(view.from / step) * step - step; ns <= view.to; ns += step) {
       const x = Math.round(tracks.x(ns));
@@ -124,7 +126,8 @@ class Ruler {
       for (let minor = 1; minor < 5; minor++) context.fillRect(Math.round(tracks.x(ns + (step * minor) / 5)), height - 4, 1, 4);
       context.fillStyle = Theme.colour("ink2");
       const label = Format.moment(Math.abs(ns) < step / 2 ? 0 : ns, step);
-      if (x + 5 + Text.width(label) < width) context.fillText(label, x + 5, height - 10);
+      const right = x + 5 + Text.width(label);
+      if (right < width && (flag < x || flag > right)) context.fillText(label, x + 5, height - 9);
     }
     if (view.range) this._range(context, view.range, width);
     this._flag(context, width);
@@ -165,11 +168,11 @@ class Ruler {
     const left = Math.max(0, Math.min(x - 0.75, width - wide));
     context.fillStyle = Theme.colour("fail-bar");
     context.beginPath();
-    context.roundRect(left, 2, wide, 17, 3);
+    context.roundRect(left, 1, wide, 16, 3);
     context.fill();
-    context.fillRect(x - 0.75, 2, 1.5, this.surface.height);
+    context.fillRect(x - 0.75, 1, 1.5, this.surface.height);
     context.fillStyle = "#fff";
     context.font = Text.font("600");
-    context.fillText(Text.cut(text, wide - 8, "600"), left + 6, 11);
+    context.fillText(Text.cut(text, wide - 8, "600"), left + 6, 9.5);
   }
 }

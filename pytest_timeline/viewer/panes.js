@@ -379,6 +379,7 @@ class Panes {
       section(null, Dom.el("p.exception", null, first ? `${type}: ${first}` : type), rest.length > 0 && Dom.el("pre.message", null, rest.join("\n"))),
       frames.length > 0 &&
         section(["Traceback", Dom.el("span", null, Format.offset(at))], Dom.el("ol.frames", null, frames.map((frame, i) => this._frame(frame, i === frames.length - 1)))),
+      !frames.length && this._left(),
       this._handled(at),
       this._lastMoments(at),
     ];
@@ -398,6 +399,41 @@ class Panes {
     );
   }
 
+  /** Without a traceback: the functions that the exception left, the innermost last, with the source of that one. */
+  _left() {
+    const { timeline } = this;
+    const selection = this.failed();
+    if (!selection) return null;
+    const { columns } = timeline.tracks[selection.track];
+    const rows = [];
+    for (let row = selection.row; row >= 0; row = columns.parent(row)) rows.unshift(row);
+    return section(["Left by it", Dom.el("span", null, "the innermost last")], Dom.el("ol.frames", null, rows.map((row, i) => {
+      const name = timeline.nameOf(selection.track, row);
+      const file = timeline.files[name.file];
+      const place = file && Dom.el("span", null, `${file.short}:${name.line} `, Source.link(timeline.head.root, file.path, name.line));
+      const lines = i === rows.length - 1 && Source.listing(timeline, name.file, name.line, { mark: "here", before: 0, after: 24 });
+      return Dom.el("li", null, Dom.el("div.frame", null, this._link(selection.track, row), place), lines);
+    })));
+  }
+
+  /** The innermost slice of own code that the failure's exception left, on the main thread. @returns {Selection | null} */
+  failed() {
+    const main = this.layout.mainTrack();
+    const { failure, names } = this.timeline;
+    if (!main || !failure) return null;
+    const { columns } = main;
+    let best = -1;
+    for (let i = 0; i < columns.throwing.length; i += 2) {
+      const row = columns.throwing[i];
+      const name = columns.throwing[i + 1] - 1;
+      const late = columns.end[row] > failure.at + 1e6 || failure.at - columns.end[row] > 1e8;
+      if (late || (name >= 0 && names[name].text !== failure.type) || names[columns.name[row]].category !== "own") continue;
+      const later = best < 0 ? Infinity : columns.end[row] - columns.end[best];
+      if (later > 1e6 || (later > -1e6 && columns.depth(row) > columns.depth(best))) best = row;
+    }
+    return best < 0 ? null : { track: main.index, row: best };
+  }
+
   /** Exceptions that left a function of the test's process before the failure, the latest first. @param {number} at */
   _handled(at) {
     const { timeline } = this;
@@ -412,6 +448,7 @@ class Panes {
         if (name < 0 || columns.end[row] >= at - 1000) continue;
         const above = columns.parent(row);
         if (above >= 0 && columns.thrown(above) === name && columns.end[above] - columns.end[row] < 1e6) continue; // it goes on in its caller
+        if (above < 0 && timeline.names[name].text === timeline.failure?.type && at - columns.end[row] < 1e8) continue; // the failure
         const type = timeline.names[name].text;
         if (/^(StopIteration|StopAsyncIteration|GeneratorExit)$/.test(type)) continue;
         const known = seen.get(type);
@@ -508,7 +545,11 @@ function doing(timeline, track, row, at) {
   const { columns } = track;
   if (row < 0) {
     const before = columns.after(0, at) - 1;
-    return before >= 0 ? `idle for ${Format.time(at - columns.end[before])}` : "not begun";
+    if (before < 0) return "not begun";
+    const left = Format.time(at - columns.end[before]);
+    const raised = columns.thrown(before);
+    if (columns.flags[before] & Flag.THROWN) return `left ${timeline.nameOf(track.index, before).text} by ${raised !== undefined && raised >= 0 ? timeline.names[raised].text : "an exception"}`;
+    return before === columns.levels[1] - 1 ? `ended ${left} before` : `idle for ${left}`;
   }
   const name = timeline.nameOf(track.index, row);
   const time = Format.time(at - columns.start[row]);

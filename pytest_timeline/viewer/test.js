@@ -100,7 +100,7 @@
   }
 
   function legend() {
-    Dom.fill(Dom.get("legend"), Theme.CATEGORIES.map(([key, label]) => Dom.el("span", null, Theme.swatch(key, "code"), key === "own" ? "own code, hue by package" : label)));
+    Dom.fill(Dom.get("legend"), Theme.CATEGORIES.map(([key, label]) => Dom.el("span", null, Theme.swatch(key, Theme.SAMPLE), key === "own" ? "own code, hue by package" : label)));
   }
 
   function nothing() {
@@ -184,24 +184,6 @@
     if (node && timeline.complete) layout.reveal(node);
   }
 
-  /** The innermost slice that the failure's exception left, on the main thread. */
-  function failedSlice() {
-    const main = layout.mainTrack();
-    if (!main || !head.failure) return null;
-    const { columns } = main;
-    const { throwing } = columns;
-    let best = -1;
-    for (let i = 0; i < throwing.length; i += 2) {
-      const row = throwing[i];
-      const name = throwing[i + 1] - 1;
-      if (columns.end[row] > head.failure.at + 1e6 || (name >= 0 && timeline.names[name].text !== head.failure.type)) continue;
-      const own = timeline.nameOf(main.index, row).category === "own";
-      if (!own) continue;
-      if (best < 0 || columns.end[row] > columns.end[best] + 1e6 || (Math.abs(columns.end[row] - columns.end[best]) <= 1e6 && columns.depth(row) > columns.depth(best))) best = row;
-    }
-    return best < 0 ? null : { track: main.index, row: best };
-  }
-
   function restore() {
     const { selection, range, query, minimum, tab, scroll } = said;
     if (selection && selection.row < (timeline.tracks[selection.track]?.columns.length ?? 0)) view.selection = selection;
@@ -211,7 +193,7 @@
       search.set(query);
     }
     if (minimum) hideBelow(minimum);
-    view.tab = tab ?? (view.selection ? "slice" : view.tab);
+    view.tab = tab ?? (selection ? "slice" : view.tab);
     arrange();
     if (scroll) scroller.scrollTop = scroll;
     view.changed("selection", "range", "tab");
@@ -295,7 +277,7 @@
     banner();
     nothing();
     if (!said.selection && !said.show) {
-      const failed = failedSlice();
+      const failed = panes.failed();
       if (failed) {
         view.selection = failed;
         view.changed("reveal");

@@ -11,6 +11,7 @@ const Theme = (() => {
     library: ["0.905 0.048", "0.355 0.05"],
     c: ["0.885 0.012", "0.33 0.012"],
   });
+  const SAMPLE = "flex"; // a package whose hue is that of the tokens
   /** What the categories are called, in the order of the legend. */
   const CATEGORIES = /** @type {[string, string][]} */ ([
     ["own", "own code"],
@@ -90,6 +91,7 @@ const Theme = (() => {
 
   /** @param {Style} style */
   function compute({ category, hue, wait }) {
+    if (category.startsWith("strong ")) return colour(category.slice(7));
     if (category in LIGHTNESS) return resolve(`oklch(${LIGHTNESS[category][dark ? 1 : 0]} ${hue})`);
     if (category === "await") return tint("pattern-await", 9);
     if (wait) return tint(category, category === "sleep" ? 38 : dark ? 30 : 24);
@@ -164,5 +166,5 @@ const Theme = (() => {
   const waits = (/** @type {string} */ category) => WAITS.has(category);
   const label = (/** @type {string} */ category) => CATEGORIES.find(([key]) => key === category)?.[1] ?? category;
 
-  return { CATEGORIES, refresh, colour, style, fill, bits, pattern, swatch, waits, label };
+  return { CATEGORIES, SAMPLE, refresh, colour, style, fill, bits, pattern, swatch, waits, label };
 })();
