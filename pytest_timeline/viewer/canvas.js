@@ -31,7 +31,7 @@ class Surface {
 }
 
 /** Text of one size: how wide it is, and how much of it fits. */
-const Text = (() => {
+const Label = (() => {
   const SIZE = 11;
   const widths = /** @type {Record<string, Float32Array>} */ ({});
   const others = /** @type {Map<string, number>} */ (new Map());
@@ -265,13 +265,13 @@ class Rows {
     if (room <= (textured ? 34 : 12)) return;
     const bold = names[id].category === "test";
     const weight = bold ? "600" : "";
-    const text = Text.fit(names[id].text, room, weight);
+    const text = Label.fit(names[id].text, room, weight);
     if (!text) return;
-    let used = Text.width(text, weight);
+    let used = Label.width(text, weight);
     this.texts.push({ text, x: at, y: y + height / 2 + 0.5, bold, dim, quiet: false });
     if (text === names[id].text && room > 80) {
       const time = Format.time(columns.end[row] - columns.start[row]);
-      const more = Text.width(time) + 6;
+      const more = Label.width(time) + 6;
       if (used + more + 2 < room) {
         this.texts.push({ text: time, x: at + used + 6, y: y + height / 2 + 0.5, bold: false, dim, quiet: true });
         used += more;
@@ -334,7 +334,7 @@ class Rows {
   _paintTexts(context) {
     const inks = [Theme.colour("ink"), Theme.colour("ink2")];
     for (const bold of [false, true]) {
-      context.font = Text.font(bold ? "600" : "");
+      context.font = Label.font(bold ? "600" : "");
       for (const quiet of [false, true]) {
         context.fillStyle = inks[quiet ? 1 : 0];
         for (const text of this.texts) {

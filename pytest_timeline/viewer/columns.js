@@ -17,6 +17,10 @@ class Columns {
     this.args = new Map();
     this._thrown = thrown;
     this._folds = folds;
+    /** @type {Map<number, number> | undefined} */
+    this._thrownBy = undefined;
+    /** @type {Map<number, {count: number, ns: number}> | undefined} */
+    this._foldedBy = undefined;
     /** @type {Uint32Array[]} the longest row of each block, by level of summary */
     this.longest = [];
     /** @type {Float64Array[]} the sum of each block's durations */

@@ -128,9 +128,9 @@ class Tracks {
   /** Say where a track's slices are that has none in view. @param {CanvasRenderingContext2D} context @param {TreeNode} node @param {Columns} columns @param {View} view */
   _elsewhere(context, node, columns, view) {
     const { text, left } = elsewhere(columns, view);
-    context.font = Text.font();
+    context.font = Label.font();
     context.fillStyle = Theme.colour("ink3");
-    context.fillText(text, left ? 6 : this.surface.width - Text.width(text) - 8, node.rowTop + 8.5);
+    context.fillText(text, left ? 6 : this.surface.width - Label.width(text) - 8, node.rowTop + 8.5);
   }
 
   /** @param {CanvasRenderingContext2D} context @param {TreeNode} node */
@@ -165,11 +165,11 @@ class Tracks {
     context.stroke();
     const peak = first + seen.indexOf(high);
     const text = `peak ${high >= 100 ? Format.count(high) : high.toPrecision(3)} ${unit}`;
-    const left = Math.min(width - Text.width(text) - 8, Math.max(4, this.x(ns[peak]) - Text.width(text) - 8));
+    const left = Math.min(width - Label.width(text) - 8, Math.max(4, this.x(ns[peak]) - Label.width(text) - 8));
     context.fillStyle = Theme.colour("card");
-    context.fillRect(left - 2, y(peak) - 1, Text.width(text) + 4, 13);
+    context.fillRect(left - 2, y(peak) - 1, Label.width(text) + 4, 13);
     context.fillStyle = Theme.colour("ink2");
-    context.font = Text.font();
+    context.font = Label.font();
     context.fillText(text, left, y(peak) + 6);
   }
 
@@ -178,7 +178,7 @@ class Tracks {
     const list = node.track && this.instants.get(node.track.index);
     if (!list || node.kind === "test") return;
     const y = node.rowTop + 7;
-    context.font = Text.font();
+    context.font = Label.font();
     let free = -Infinity; // where the text before ends
     for (let i = 0; i < list.length; i++) {
       const x = this.x(list[i].at);
@@ -192,11 +192,11 @@ class Tracks {
       const start = Math.max(x, -4) + 8;
       const limit = (i + 1 < list.length ? this.x(list[i + 1].at) : this.surface.width) - 9;
       if (start < free || limit - start < 30) continue;
-      const text = Text.cut(list[i].name, limit - start);
+      const text = Label.cut(list[i].name, limit - start);
       if (!text) continue;
       context.fillStyle = Theme.colour(level > 1 ? LEVEL_COLOURS[level] : "ink2");
       context.fillText(text, start, y + 0.5);
-      free = start + Text.width(text);
+      free = start + Label.width(text);
     }
   }
 
@@ -223,7 +223,7 @@ class Tracks {
     for (const ns of view.range ?? []) bar(ns, 1);
   }
 
-  /** Where a slice lies, or null while it is not shown. @param {Selection} selection */
+  /** Where a slice lies, or null while it is not shown. @param {Place} selection */
   box({ track, row }) {
     const { layout } = this;
     const node = layout.nodes.get(`t${track}`);
@@ -235,7 +235,7 @@ class Tracks {
     return { x: left, y, width: Math.max(1, right - left - 0.75), height };
   }
 
-  /** @param {CanvasRenderingContext2D} context @param {Selection | null} selection @param {number} wide */
+  /** @param {CanvasRenderingContext2D} context @param {Place | null} selection @param {number} wide */
   _ring(context, selection, wide) {
     const box = selection && this.box(selection);
     if (!box || box.x + box.width < -6 || box.x > this.surface.width + 6) return;
@@ -288,7 +288,7 @@ class Tracks {
 
   /**
    * The slice at a place of the canvas; of those within one pixel the longest.
-   * @param {number} x @param {number} y @returns {Selection | null}
+   * @param {number} x @param {number} y @returns {Place | null}
    */
   hit(x, y) {
     const at = y + this.scroller.scrollTop;
@@ -366,7 +366,7 @@ function elsewhere(columns, { from, to }) {
   return { text, left, row: left ? next - 1 : next };
 }
 
-/** The flows that begin or end in a slice, innermost there. @param {Timeline} timeline @param {Selection} selection */
+/** The flows that begin or end in a slice, innermost there. @param {Timeline} timeline @param {Place} selection */
 function flowsOf(timeline, { track, row }) {
   const { columns } = timeline.tracks[track];
   const inside = (/** @type {number} */ ns) => columns.start[row] <= ns && ns <= columns.end[row] && (columns.innermost(ns) === row || ns === columns.end[row] || ns === columns.start[row]);

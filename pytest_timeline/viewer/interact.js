@@ -204,7 +204,7 @@ class Tip {
     this.element.style.visibility = "hidden";
   }
 
-  /** @param {Selection} hit @param {PointerEvent} event */
+  /** @param {Place} hit @param {PointerEvent} event */
   slice({ track, row }, event) {
     const { columns } = this.timeline.tracks[track];
     const name = this.timeline.nameOf(track, row);

@@ -21,7 +21,7 @@ const Keys = (() => {
 
   /**
    * @param {View} view @param {Layout} layout @param {Search} search
-   * @param {{failure: () => void, help: () => void, pane: () => void, find: () => void, go: (selection: Selection) => void}} actions
+   * @param {{failure: () => void, help: () => void, pane: () => void, find: () => void, go: (selection: Place) => void}} actions
    */
   function listen(view, layout, search, actions) {
     const { timeline } = view;
@@ -85,7 +85,7 @@ const Keys = (() => {
       ".": () => same(1),
       Escape: () => (view.range ? view.selectRange(null) : view.select(null)),
     });
-    const range = (/** @type {Selection} */ { track, row }) => {
+    const range = (/** @type {Place} */ { track, row }) => {
       const { columns } = timeline.tracks[track];
       view.selectRange([columns.start[row], columns.end[row]]);
     };

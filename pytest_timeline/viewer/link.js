@@ -5,7 +5,7 @@ const Link = (() => {
   /**
    * @typedef {object} Said  what an address says; absent where it says nothing
    * @property {[number, number]} [show]
-   * @property {Selection} [selection]
+   * @property {Place} [selection]
    * @property {[number, number]} [range]
    * @property {string} [query]
    * @property {number} [minimum]

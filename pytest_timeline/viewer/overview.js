@@ -83,12 +83,12 @@ class Minimap {
       for (let depth = 0; depth < shown; depth++) rows.add(columns, depth, 4 + room - (depth + 1) * each, each, false);
     }
     rows.paint();
-    context.font = Text.font();
+    context.font = Label.font();
     head.phases.forEach(({ name, start, end }) => {
       const [left, right] = [this.x(start), this.x(end)];
       context.fillStyle = Theme.colour("phase");
       context.fillRect(left, height - Minimap.STRIP, Math.max(0.5, right - left - 1), Minimap.STRIP - 2);
-      const text = Text.cut(name, right - left - 8);
+      const text = Label.cut(name, right - left - 8);
       context.fillStyle = Theme.colour("ink3");
       if (text) context.fillText(text, left + 4, height - Minimap.STRIP / 2 - 0.5);
     });
@@ -118,7 +118,7 @@ class Ruler {
     const span = view.to - view.from;
     const step = gridStep(span, width);
     const flag = view.timeline.failure ? tracks.x(view.timeline.failure.at) : -1;
-    context.font = Text.font();
+    context.font = Label.font();
     for (let ns = Math.ceil(view.from / step) * step - step; ns <= view.to; ns += step) {
       const x = Math.round(tracks.x(ns));
       context.fillStyle = Theme.colour("line2");
@@ -126,7 +126,7 @@ class Ruler {
       for (let minor = 1; minor < 5; minor++) context.fillRect(Math.round(tracks.x(ns + (step * minor) / 5)), height - 4, 1, 4);
       context.fillStyle = Theme.colour("ink2");
       const label = Format.moment(Math.abs(ns) < step / 2 ? 0 : ns, step);
-      const right = x + 5 + Text.width(label);
+      const right = x + 5 + Label.width(label);
       if (right < width && (flag < x || flag > right)) context.fillText(label, x + 5, height - 9);
     }
     if (view.range) this._range(context, view.range, width);
@@ -150,10 +150,10 @@ class Ruler {
     context.fillRect(left, 16, right - left, 1.5);
     for (const x of [left, right]) context.fillRect(x - 0.5, 4, 1, this.surface.height - 4);
     const text = Format.time(range[1] - range[0]);
-    const wide = Text.width(text, "600");
+    const wide = Label.width(text, "600");
     const middle = (Math.max(0, left) + Math.min(width, right)) / 2;
     if (right < 0 || left > width) return;
-    context.font = Text.font("600");
+    context.font = Label.font("600");
     context.fillText(text, Math.max(4, Math.min(width - wide - 4, middle - wide / 2)), 8.5);
   }
 
@@ -164,7 +164,7 @@ class Ruler {
     const x = this.tracks.x(failure.at);
     if (x < -2 || x > width + 2) return;
     const text = `✕ ${failure.type} ${Format.offset(failure.at, (this.view.to - this.view.from) / 2000)}`;
-    const wide = Math.min(width, Text.width(text, "600") + 12);
+    const wide = Math.min(width, Label.width(text, "600") + 12);
     const left = Math.max(0, Math.min(x - 0.75, width - wide));
     context.fillStyle = Theme.colour("fail-bar");
     context.beginPath();
@@ -172,7 +172,7 @@ class Ruler {
     context.fill();
     context.fillRect(x - 0.75, 1, 1.5, this.surface.height);
     context.fillStyle = "#fff";
-    context.font = Text.font("600");
-    context.fillText(Text.cut(text, wide - 8, "600"), left + 6, 9.5);
+    context.font = Label.font("600");
+    context.fillText(Label.cut(text, wide - 8, "600"), left + 6, 9.5);
   }
 }

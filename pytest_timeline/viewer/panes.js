@@ -4,7 +4,7 @@
 class Panes {
   /**
    * @param {HTMLElement} tabs @param {HTMLElement} body
-   * @param {View} view @param {Layout} layout @param {Tracks} tracks @param {(selection: Selection) => void} go
+   * @param {View} view @param {Layout} layout @param {Tracks} tracks @param {(selection: Place) => void} go
    */
   constructor(tabs, body, view, layout, tracks, go) {
     this.tabs = tabs;
@@ -129,7 +129,7 @@ class Panes {
     return notes;
   }
 
-  /** @param {Selection} selection */
+  /** @param {Place} selection */
   _where({ track: index, row }) {
     const { timeline } = this;
     const track = timeline.tracks[index];
@@ -197,7 +197,7 @@ class Panes {
     );
   }
 
-  /** @param {Selection} selection */
+  /** @param {Place} selection */
   _callees({ track, row }) {
     const { timeline } = this;
     const { columns } = timeline.tracks[track];
@@ -325,7 +325,7 @@ class Panes {
   /** Select the longest call of a function within the range. @param {number} name */
   _find(name) {
     const [from, to] = this.view.range ?? [0, Infinity];
-    let best = /** @type {Selection | null} */ (null);
+    let best = /** @type {Place | null} */ (null);
     let longest = -1;
     for (const { index, kind, columns } of this.timeline.tracks) {
       if (kind !== "thread") continue;
@@ -416,7 +416,7 @@ class Panes {
     })));
   }
 
-  /** The innermost slice of own code that the failure's exception left, on the main thread. @returns {Selection | null} */
+  /** The innermost slice of own code that the failure's exception left, on the main thread. @returns {Place | null} */
   failed() {
     const main = this.layout.mainTrack();
     const { failure, names } = this.timeline;
@@ -489,7 +489,6 @@ class Panes {
   // --- the log ---
 
   _log() {
-    const { timeline } = this;
     const list = this._logged();
     if (!list.length) return empty("Nothing logged", "Failures, log records, warnings and output are listed here in order of time.");
     return Dom.el("ul.log", null, list.slice(0, 2000).map((instant) => {

@@ -47,7 +47,7 @@ class Search {
     this.select(hit);
   }
 
-  /** @param {Selection} hit */
+  /** @param {Place} hit */
   select(hit) {
     const node = this.layout.nodes.get(`t${hit.track}`);
     if (node) {
@@ -60,12 +60,12 @@ class Search {
 
   /**
    * Hits are in order of start, then track, then row. Each depth is in order of start already.
-   * @param {number} ns @param {Selection | null} current not this one nor any before it @param {1 | -1} direction
-   * @returns {Selection | null}
+   * @param {number} ns @param {Place | null} current not this one nor any before it @param {1 | -1} direction
+   * @returns {Place | null}
    */
   _nearest(ns, current, direction) {
     const { timeline, hits } = this.view;
-    /** @type {(Selection & {start: number}) | null} */
+    /** @type {(Place & {start: number}) | null} */
     let best = null;
     for (const { index, kind, columns } of timeline.tracks) {
       if (kind === "gil" || !hits) continue;
@@ -85,7 +85,7 @@ class Search {
     return best && { track: best.track, row: best.row };
   }
 
-  /** @param {Selection} hit */
+  /** @param {Place} hit */
   _rank(hit) {
     const { timeline, hits } = this.view;
     const at = timeline.tracks[hit.track].columns.start[hit.row];
@@ -103,6 +103,6 @@ class Search {
   }
 }
 
-/** @typedef {Selection & {start: number}} Placed */
+/** @typedef {Place & {start: number}} Placed */
 /** @param {Placed} a @param {Placed} b */
 const compare = (a, b) => a.start - b.start || a.track - b.track || a.row - b.row;

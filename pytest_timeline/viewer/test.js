@@ -19,9 +19,10 @@
   const tip = new Tip(Dom.get("tip"), timeline);
   const panes = new Panes(Dom.get("tabs"), Dom.get("pane-body"), view, layout, tracks, (selection) => search.select(selection));
   new Interact(view, layout, tracks, minimap, ruler, scroller, tip);
+  const searchBox = /** @type {HTMLInputElement} */ (Dom.get("search"));
   const said = Link.read();
 
-  /** Show a slice and what it lies in, within the scrolled area. @param {Selection} selection */
+  /** Show a slice and what it lies in, within the scrolled area. @param {Place} selection */
   function reveal(selection) {
     const node = layout.nodes.get(`t${selection.track}`);
     if (!node) return;
@@ -85,7 +86,7 @@
     );
   }
 
-  /** The slice that most time was folded into. @returns {Selection | null} */
+  /** The slice that most time was folded into. @returns {Place | null} */
   function mostFolded() {
     let best = null;
     let most = 0;
@@ -134,7 +135,7 @@
   }
 
   function clear() {
-    Dom.get("search").value = "";
+    searchBox.value = "";
     search.set("");
     Dom.get("tracks").focus();
   }
@@ -189,7 +190,7 @@
     if (selection && selection.row < (timeline.tracks[selection.track]?.columns.length ?? 0)) view.selection = selection;
     if (range) view.range = range;
     if (query) {
-      Dom.get("search").value = query;
+      searchBox.value = query;
       search.set(query);
     }
     if (minimum) hideBelow(minimum);
@@ -208,9 +209,8 @@
   }
 
   function controls() {
-    const box = /** @type {HTMLInputElement} */ (Dom.get("search"));
-    box.addEventListener("input", () => search.set(box.value));
-    box.addEventListener("keydown", (event) => {
+    searchBox.addEventListener("input", () => search.set(searchBox.value));
+    searchBox.addEventListener("keydown", (event) => {
       if (event.key === "Enter") {
         search.step(event.shiftKey ? -1 : 1);
         found();
@@ -236,7 +236,7 @@
       view.changed("pane", "size");
     };
     Dom.get("pane-button").addEventListener("click", pane);
-    Keys.listen(view, layout, search, { failure: showFailure, help, pane, find: () => box.focus(), go: (selection) => search.select(selection) });
+    Keys.listen(view, layout, search, { failure: showFailure, help, pane, find: () => searchBox.focus(), go: (selection) => search.select(selection) });
     scroller.addEventListener("scroll", () => view.changed("scroll"));
     new ResizeObserver(() => view.changed("size")).observe(scroller);
     NARROW.addEventListener("change", () => view.changed("size"));

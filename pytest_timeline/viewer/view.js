@@ -1,7 +1,7 @@
 // What the reader looks at: the range in view, what is selected and searched for, and who wants to know of changes.
 "use strict";
 
-/** @typedef {{track: number, row: number}} Selection */
+/** @typedef {{track: number, row: number}} Place */
 
 class View {
   /** @param {Timeline} timeline */
@@ -11,11 +11,11 @@ class View {
     this.duration = Math.max(1, duration);
     this.from = 0;
     this.to = this.duration;
-    /** @type {Selection | null} */
+    /** @type {Place | null} */
     this.selection = null;
     /** @type {[number, number] | null} a stretch of time, ns */
     this.range = null;
-    /** @type {Selection | null} under the pointer */
+    /** @type {Place | null} under the pointer */
     this.hover = null;
     this.query = "";
     /** @type {Uint8Array | null} by name: whether it is searched for */
@@ -98,7 +98,7 @@ class View {
     this.show(this.from + by, this.to + by);
   }
 
-  /** @param {Selection | null} selection @param {boolean} [bring] into view */
+  /** @param {Place | null} selection @param {boolean} [bring] into view */
   select(selection, bring = false) {
     this.selection = selection;
     if (selection) {
@@ -108,7 +108,7 @@ class View {
     this.changed("selection", "tab");
   }
 
-  /** @param {Selection} selection */
+  /** @param {Place} selection */
   bring({ track, row }) {
     const { start, end } = this.timeline.tracks[track].columns;
     const span = this.to - this.from;
