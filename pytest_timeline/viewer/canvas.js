@@ -313,7 +313,7 @@ class Rows {
       context.lineWidth = 1;
       for (let i = 0; i < this.rings.length; i += 4) {
         const [x, y, width, height] = this.rings.slice(i, i + 4);
-        if (width > 2) context.strokeRect(x + 0.5, y + 0.5, width - 1, height - 1);
+        if (width > 2 && height > 6) context.strokeRect(x + 0.5, y + 0.5, width - 1, height - 1);
       }
     }
   }

@@ -19,7 +19,7 @@ const Link = (() => {
   /** @param {View} view @param {Layout} layout @param {number} scroll */
   function write(view, layout, scroll) {
     const parts = new URLSearchParams();
-    const times = (/** @type {number} */ from, /** @type {number} */ to) => `${Math.round(from)}_${Math.round(to)}`;
+    const times = (/** @type {number} */ from, /** @type {number} */ to) => [from, to].map((ns) => Number(ns.toFixed(to - from < 1e5 ? 2 : 0))).join("_");
     parts.set("v", times(view.from, view.to));
     if (view.selection) parts.set("s", `${view.selection.track}.${view.selection.row}`);
     if (view.range) parts.set("r", times(...view.range));
