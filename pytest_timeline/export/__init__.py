@@ -43,8 +43,11 @@ class Exporter(Protocol):
     suffix: str
     """What the file names end in, with the dot."""
 
-    assets: Mapping[str, bytes]
-    """Files that those of this format share, by their names in `assets/`."""
+    def prepare(self, directory: Path) -> list[str]:
+        """Write what the run's files of this format share into `directory`; return the files made, relative to it.
+
+        Raises OSError.
+        """
 
     def write(self, timeline: Timeline, clock: Clock, path: Path) -> None:
         """Write one timeline to `path`, which is there in whole or not at all. Raises OSError."""

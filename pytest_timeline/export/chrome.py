@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,10 @@ class ChromeExporter:
     """One `.json.gz` for each timeline."""
 
     suffix = SUFFIXES["chrome"]
-    assets: Mapping[str, bytes] = {}
+
+    def prepare(self, directory: Path) -> list[str]:
+        """See Exporter."""
+        return []
 
     def write(self, timeline: Timeline, clock: Clock, path: Path) -> None:
         """See Exporter."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import re
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,13 +16,14 @@ from pytest_timeline.export.page import Template, dumps, json_script, text, text
 from pytest_timeline.export.source import excerpts
 from pytest_timeline.export.story import arguments, clean, place
 from pytest_timeline.export.whole import WholeFile
-from pytest_timeline.outputs import INDEX
+from pytest_timeline.outputs import ASSETS, INDEX
 from pytest_timeline.timeline.category import CATEGORIES, Categories, main_thread
 from pytest_timeline.timeline.model import Clock, Process, Timeline, Track
 
 VERSION = 1
 LEVEL = 1  # zlib: 6 saves a tenth for five times the time; docs/report-format.md has the figures
 BLOCK_BYTES = 1 << 20  # a block that has as many gets no further track
+LINE = re.compile(r"(.*):(\d+) (.*)", re.DOTALL)  # of a traceback
 EXACT = 1 << 53  # JavaScript's numbers are exact below
 
 
@@ -35,7 +37,10 @@ class HtmlExporter:
         self._about = about
         self._template = Template.named("test.html", standalone=about.standalone)
         self._categories = Categories(about.root)
-        self.assets = self._template.assets
+
+    def prepare(self, directory: Path) -> list[str]:
+        """See Exporter."""
+        return self._template.write_assets(directory / ASSETS)
 
     def write(self, timeline: Timeline, clock: Clock, path: Path) -> None:
         """See Exporter."""
@@ -142,7 +147,8 @@ class _Page:
                     "type": clean(instant.name),
                     "message": args.get("message", ""),
                 }
-                return failure | ({"traceback": args["traceback"]} if "traceback" in args else {})
+                lines = [LINE.fullmatch(line) for line in args.get("traceback", [])]
+                return failure | {"traceback": [[match[1], int(match[2]), match[3]] for match in lines if match]}
         return None
 
     def _tell_story(self) -> None:

@@ -27,7 +27,7 @@ _BREAKS_OUT = re.compile(r"</script|</style|<!--", re.IGNORECASE)
 class Template:
     """A page of `viewer/`, with its styles and scripts beside it in `assets/`, or in it when it is to stand alone."""
 
-    def __init__(self, text: str, *, standalone: bool, viewer: Path = VIEWER) -> None:
+    def __init__(self, text: str, *, standalone: bool, viewer: Path | None = None) -> None:
         """Raises OSError when a file that it names is missing, ValueError when one can't be put into a page."""
         self.assets: dict[str, bytes] = {}
         self._parts: list[bytes] = []  # text and, at odd places, the name of the slot after it
@@ -41,7 +41,7 @@ class Template:
                 literal = ""
                 continue
             name = match["style"] or match["script"]
-            asset = (viewer / name).read_text(encoding="utf-8")
+            asset = ((viewer or VIEWER) / name).read_text(encoding="utf-8")
             if not standalone:
                 self.assets[name] = asset.encode()
                 literal += match[0]
@@ -60,10 +60,22 @@ class Template:
             "img-src data: blob:; worker-src blob:; base-uri 'none'; form-action 'none'"
         ).encode()
 
+    @staticmethod
+    def exists(name: str) -> bool:
+        return (VIEWER / name).exists()
+
     @classmethod
     def named(cls, name: str, *, standalone: bool) -> Template:
         """Return the template in `viewer/name`. Raises OSError, ValueError."""
         return cls((VIEWER / name).read_text(encoding="utf-8"), standalone=standalone)
+
+    def write_assets(self, directory: Path) -> list[str]:
+        """Write the files that the page needs beside it; return them relative to the run's directory. Raises OSError."""
+        if self.assets:
+            directory.mkdir(exist_ok=True)
+        for name, data in self.assets.items():
+            (directory / name).write_bytes(data)
+        return [f"{directory.name}/{name}" for name in self.assets]
 
     def fill(self, write: Callable[[bytes], object], slots: dict[str, Iterable[bytes]]) -> None:
         """Write the page. Raises KeyError for a slot that is not given, and what `write` raises."""

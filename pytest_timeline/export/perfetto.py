@@ -6,7 +6,6 @@ Field numbers are those of Perfetto's trace_packet.proto, track_descriptor.proto
 from __future__ import annotations
 
 from hashlib import blake2b
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,10 @@ class PerfettoExporter:
     """One `.pftrace.gz` for each timeline."""
 
     suffix = SUFFIXES["perfetto"]
-    assets: Mapping[str, bytes] = {}
+
+    def prepare(self, directory: Path) -> list[str]:
+        """See Exporter."""
+        return []
 
     def write(self, timeline: Timeline, clock: Clock, path: Path) -> None:
         """See Exporter."""

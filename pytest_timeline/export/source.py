@@ -14,7 +14,7 @@ MAX_CHARACTERS = 200_000  # of a page
 FILES_KEPT = 128
 
 _HEAD = re.compile(r"\s*(?:async\s+def|def|class)\b")
-_CLOSING = (")", "]", "}", "#")
+_CLOSING = (")", "]", "}")
 
 
 def excerpts(root: str, functions: Iterable[tuple[str, int]]) -> dict[str, list[tuple[int, str]]]:
@@ -69,9 +69,10 @@ def _end(lines: tuple[str, ...], start: int) -> int:
     end = head + 1
     for at in range(head + 1, limit):
         line = lines[at].strip()
-        if not line:
+        deeper = _indent(lines[at]) > indent
+        if not line or line.startswith("#") and not deeper:
             continue
-        if _indent(lines[at]) <= indent and not line.startswith(_CLOSING):
+        if not deeper and not line.startswith(_CLOSING):
             break
         end = at + 1
     return end

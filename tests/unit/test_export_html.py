@@ -173,7 +173,7 @@ def test_the_story_is_a_track_of_its_own(tmp_path: Path) -> None:
         Span("call", "test", 2_000, 8_000, 1),
     ]
     instants = [
-        Instant("ValueError", "test", 7_000, {"exception": "ValueError", "message": "no"}),
+        Instant("ValueError", "test", 7_000, {"exception": "ValueError", "message": "no", "traceback": ["a.py:3 f", "C:\\b.py:4 K.<lambda> x"]}),
         Instant("note", "user", 3_000),
     ]
     made = timeline(
@@ -196,9 +196,12 @@ def test_the_story_is_a_track_of_its_own(tmp_path: Path) -> None:
     assert rows[0][:5] == [0, 8_000, 0, "tests/test_a.py::test_x", "test"]
     assert found.model["instants"] == [
         [0, 2_000, "note", "user", None],
-        [0, 6_000, "ValueError", "test", {"exception": "ValueError", "message": "no"}],
+        [0, 6_000, "ValueError", "test", instants[0].args],
     ]
-    assert head["failure"] == {"at": 6_000, "type": "ValueError", "message": "no"}
+    assert head["failure"] == {
+        "at": 6_000, "type": "ValueError", "message": "no",
+        "traceback": [["a.py", 3, "f"], ["C:\\b.py", 4, "K.<lambda> x"]],
+    }  # fmt: skip
     assert head["phases"] == [{"name": "setup", "start": 0, "end": 1_000}, {"name": "call", "start": 1_000, "end": 7_000}]
     about = ("outcome", "worker", "rerun", "dropped", "duration", "file", "line", "versions", "run")
     assert [head[key] for key in about] == [
