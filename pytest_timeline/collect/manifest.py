@@ -35,20 +35,20 @@ class Manifest:
             return
         threads = [track for process in timeline.processes for track in process.tracks if track.kind == "thread"]
         entry = {
-                "nodeid": timeline.name,
-                "outcome": timeline.args["outcome"],
-                "worker": timeline.args["worker"],
-                "start": rate.seconds(timeline.start - rate.origin),
-                "duration": rate.seconds(timeline.end - timeline.start),
-                "rerun": timeline.args["rerun"],
-                "phases": result.get("phases", {}),
-                "slices": sum(len(track.slices) for track in threads),
-                "folded": timeline.args["folded"],
-                "dropped": window.dropped,
-                "processes": len(timeline.processes),
-                "threads": len(threads),
-                "tasks": 0,
-                "files": files,
+            "nodeid": timeline.name,
+            "outcome": timeline.args["outcome"],
+            "worker": timeline.args["worker"],
+            "start": rate.seconds(timeline.start - rate.origin),
+            "duration": rate.seconds(timeline.end - timeline.start),
+            "rerun": timeline.args["rerun"],
+            "phases": result.get("phases", {}),
+            "slices": sum(len(track.slices) for track in threads),
+            "folded": timeline.args["folded"],
+            "dropped": window.dropped,
+            "processes": len(timeline.processes),
+            "threads": len(threads),
+            "tasks": 0,
+            "files": files,
         }
         self.tests.append(entry)
         if self._index is not None:
@@ -98,7 +98,8 @@ class Manifest:
         }
         if self._index is not None:
             try:
-                self.report += self._index.write(directory, run, _lanes(families, rate))
+                made = self._index.write(directory, run, _lanes(families, rate))
+                self.report += [file for file in made if file not in self.report]
             except OSError as error:  # the manifest is worth more
                 self.warn(f"not written: index.html: {error}")
         draft = directory / f".{MANIFEST}"
@@ -111,6 +112,8 @@ def _lanes(families: list[Family], rate: Rate | None) -> list[dict[str, Any]]:
     lanes = []
     for family in families:
         if family.root is not None and rate is not None and family.story.tests:
-            begin, end = (round(rate.seconds(tick - rate.origin) * 1e6) for tick in (family.root.start_tick, family.end))
+            begin, end = (
+                round(rate.seconds(tick - rate.origin) * 1e6) for tick in (family.root.start_tick, family.end)
+            )
             lanes.append({"worker": family.worker, "pid": family.root.pid, "begin": begin, "end": end})
     return lanes

@@ -80,7 +80,6 @@ class Writing:
         file = None
         try:
             if job.stem is not None:
-                self._prepare(pen)
                 file = f"{outputs.TESTS}/{job.stem}{pen.exporter.suffix}"
                 self._write_test(pen, job, self._directory / file)
             if self._combine:
@@ -97,11 +96,6 @@ class Writing:
                 self._manifest.add(job.window, files, self._rate)
                 self.backlog -= job.size
                 self.done += 1
-
-    def _prepare(self, pen: _Pen) -> None:
-        if not pen.prepared:
-            pen.prepared = True
-            self._manifest.report += pen.exporter.prepare(self._directory)
 
     def _write_test(self, pen: _Pen, job: _Job, path: Path) -> None:
         timeline = job.window.timeline
@@ -121,6 +115,7 @@ class Writing:
 
     def _close(self, pen: _Pen) -> None:
         self._cleared.wait()  # also where there was nothing to write
+        self._manifest.report += pen.exporter.shared
         try:
             if pen.combined is not None:
                 pen.combined.close()
@@ -152,7 +147,6 @@ class _Pen:
     ) -> None:
         self.name = name
         self.exporter = exporter
-        self.prepared = False
         self.combining = False
         self.combined: Combined | None = None  # also where the format has none
         self.jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()

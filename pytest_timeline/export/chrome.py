@@ -25,9 +25,8 @@ class ChromeExporter:
 
     suffix = SUFFIXES["chrome"]
 
-    def prepare(self, directory: Path) -> list[str]:
-        """See Exporter."""
-        return []
+    def __init__(self) -> None:
+        self.shared: list[str] = []
 
     def write(self, timeline: Timeline, clock: Clock, path: Path) -> None:
         """See Exporter."""

@@ -53,10 +53,10 @@ class Template:
             tag = "style" if match["style"] else "script"
             literal += f"<{tag}>{asset}</{tag}>"
         self._parts.append((literal + text[end:]).encode())
-        scripts = " ".join(f"'sha256-{digest}'" for digest in hashes) if standalone else "'self' file:"
-        styles = "" if standalone else "'self' file: "
+        inline = " ".join(f"'sha256-{digest}'" for digest in hashes)
+        scripts, styles = (inline or "'none'", "") if standalone else ("'self' file:", "'self' file: ")
         self._policy = (
-            f"default-src 'none'; script-src {scripts or chr(39) + 'none' + chr(39)}; style-src {styles}'unsafe-inline'; "
+            f"default-src 'none'; script-src {scripts}; style-src {styles}'unsafe-inline'; "
             "img-src data: blob:; worker-src blob:; base-uri 'none'; form-action 'none'"
         ).encode()
 
@@ -70,7 +70,7 @@ class Template:
         return cls((VIEWER / name).read_text(encoding="utf-8"), standalone=standalone)
 
     def write_assets(self, directory: Path) -> list[str]:
-        """Write the files that the page needs beside it; return them relative to the run's directory. Raises OSError."""
+        """Write what the page needs beside it; return the files, relative to the run's directory. Raises OSError."""
         if self.assets:
             directory.mkdir(exist_ok=True)
         for name, data in self.assets.items():
@@ -95,7 +95,10 @@ def text(value: str) -> bytes:
 
 def json_script(id: str, value: Any) -> bytes:
     """Return the element with `value` in it."""
-    return b'<script type="application/json" id="%s">%s</script>' % (id.encode(), dumps(value).replace(b"<", b"\\u003c"))
+    return b'<script type="application/json" id="%s">%s</script>' % (
+        id.encode(),
+        dumps(value).replace(b"<", b"\\u003c"),
+    )
 
 
 def text_script(id: str, value: bytes) -> bytes:

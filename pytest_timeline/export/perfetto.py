@@ -29,9 +29,8 @@ class PerfettoExporter:
 
     suffix = SUFFIXES["perfetto"]
 
-    def prepare(self, directory: Path) -> list[str]:
-        """See Exporter."""
-        return []
+    def __init__(self) -> None:
+        self.shared: list[str] = []
 
     def write(self, timeline: Timeline, clock: Clock, path: Path) -> None:
         """See Exporter."""

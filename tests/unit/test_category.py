@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-
 import os
 import re
 from pathlib import Path
 
 import pytest
 
-from pytest_timeline.timeline.category import C, CATEGORIES, LIBRARY, OTHER, OWN, UNKNOWN, WAITS, Categories, Meaning
+from pytest_timeline.timeline.category import CATEGORIES, LIBRARY, OTHER, OWN, UNKNOWN, WAITS, C, Categories, Meaning
 from support.timelines import CALLABLE, STRING, names
 
 RECORDER = Path(__file__).parents[2] / "ext" / "recorder.pyx"
@@ -75,4 +74,3 @@ def test_a_meaning_is_remembered_once_it_is_known() -> None:
     known.add(99, "late")
     assert categories.meaning(known, 99).text == "late"
     assert categories.meaning(known, 99) is categories.meaning(known, 99)
-

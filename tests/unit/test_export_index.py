@@ -48,7 +48,11 @@ def test_the_tests_are_columns_in_order_of_start() -> None:
     assert tests["name"] == ["test_1", "T::test_2[x::y]", "test_3"]
     assert [data["files"][file] for file in tests["file"]] == ["a.py", "b.py", "b.py"]
     assert [[data["markers"][marker] for marker in each] for each in tests["markers"]] == [["db"], ["slow", "db"], []]
-    assert (tests["outcome"], tests["worker"], tests["rerun"]) == (["failed", "passed", "passed"], [1, 0, -1], [2, 0, 0])
+    assert (tests["outcome"], tests["worker"], tests["rerun"]) == (
+        ["failed", "passed", "passed"],
+        [1, 0, -1],
+        [2, 0, 0],
+    )
     assert (tests["start"], tests["duration"][0], tests["phases"][0]) == (
         [100_000, 200_000, 300_000], 500_000, [100_000, 300_000, 0],
     )  # fmt: skip
