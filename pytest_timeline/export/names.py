@@ -24,10 +24,9 @@ class PageNames:
         used: dict[Names, dict[int, Meaning]] = {}
         for track in tracks:
             known = used.setdefault(track.names, {})
+            meanings = categories.meanings(track.names)
             for id, (count, exclusive) in uses(track.slices).items():
-                meaning = known.get(id)
-                if meaning is None:
-                    meaning = known[id] = categories.meaning(track.names, id)
+                meaning = known[id] = meanings[id]
                 counts[meaning] = counts.get(meaning, 0) + count
                 ticks[meaning] = ticks.get(meaning, 0) + exclusive
         self._names = sorted(counts, key=counts.__getitem__, reverse=True)
@@ -52,7 +51,7 @@ class PageNames:
             "file": [places[meaning.file] if meaning.kind == CODE else -1 for meaning in self._names],
             "line": [meaning.line if meaning.kind == CODE else 0 for meaning in self._names],
             "flags": [meaning.flags for meaning in self._names],
-            "category": [category[self._categories.of(meaning)] for meaning in self._names],
+            "category": [category[meaning.category] for meaning in self._names],
         }
 
     def files_table(self, sources: Mapping[str, str]) -> dict[str, list[Any]]:
@@ -68,7 +67,7 @@ class PageNames:
 
     def own_functions(self) -> list[tuple[str, int]]:
         """Return (path, first line) of own code, what ran longest first."""
-        own = [m for m in self._names if m.kind == CODE and self._categories.file(m.file).category == OWN]
+        own = [m for m in self._names if m.category == OWN]
         return [(m.file, m.line) for m in sorted(own, key=self._ticks.__getitem__, reverse=True)]
 
     def own_files(self) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_timeline.timeline.category import CATEGORIES, LIBRARY, OTHER, OWN, UNKNOWN, WAITS, C, Categories, Meaning
+from pytest_timeline.timeline.category import CATEGORIES, LIBRARY, OTHER, OWN, UNKNOWN, WAITS, C, Categories
 from support.timelines import CALLABLE, STRING, names
 
 RECORDER = Path(__file__).parents[2] / "ext" / "recorder.pyx"
@@ -54,11 +54,11 @@ def test_without_a_root_what_is_installed_is_a_library() -> None:
 def test_c_calls_are_known_by_name() -> None:
     categories = Categories("/project")
     found = {
-        name: categories.of(Meaning(name, CALLABLE, "", 0, 0))
+        name: categories.of(name, CALLABLE, "")
         for name in ("time.sleep", "select.epoll.poll", "select.poll.poll", "os.waitpid", "gc.collect", "len")
     }
     assert list(found.values()) == ["sleep", "await", "io", "subprocess", "gc", C]
-    assert categories.of(Meaning("ValueError", STRING, "", 0, 0)) == categories.of(UNKNOWN) == OTHER
+    assert categories.of("ValueError", STRING, "") == UNKNOWN.category == OTHER
 
 
 def test_all_that_the_recorder_counts_as_waiting_has_a_category() -> None:
@@ -70,7 +70,8 @@ def test_all_that_the_recorder_counts_as_waiting_has_a_category() -> None:
 
 def test_a_meaning_is_remembered_once_it_is_known() -> None:
     categories, known = Categories(), names()
-    assert categories.meaning(known, 99) == UNKNOWN
+    meanings = categories.meanings(known)
+    assert meanings[99] == UNKNOWN
     known.add(99, "late")
-    assert categories.meaning(known, 99).text == "late"
-    assert categories.meaning(known, 99) is categories.meaning(known, 99)
+    assert meanings[99].text == "late"
+    assert categories.meanings(known)[99] is meanings[99]
