@@ -11,7 +11,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("timeline", "timeline of every test")
 
     def add(
-        name: str, help: str, *, type: Literal["string", "linelist", "int", "bool"] = "string", default: Any, **attrs: Any
+        name: str,
+        help: str,
+        *,
+        type: Literal["string", "linelist", "int", "bool"] = "string",
+        default: Any,
+        **attrs: Any,
     ) -> None:
         dest = name.removeprefix("--").replace("-", "_")
         group.addoption(name, dest=dest, default=None, help=help, **attrs)

@@ -19,6 +19,7 @@ from pytest_timeline.collect.family import Family
 from pytest_timeline.collect.manifest import Manifest
 from pytest_timeline.collect.rate import Rate
 from pytest_timeline.collect.writing import Writing
+from pytest_timeline.export.index import Index
 from pytest_timeline.spooldir import StatusPage
 
 BUSY, IDLE = 0.005, 0.02  # seconds between two rounds
@@ -56,7 +57,7 @@ class Follower:
         status = self.spool_dir / spooldir.STATUS
         self.status = StatusPage(str(status), create=not status.exists())
         self.families: dict[str, Family] = {}
-        self.manifest = Manifest()
+        self.manifest = Manifest(Index(about) if "html" in formats else None)
         self.rate: Rate | None = None
         self.writing: Writing | None = None
         self.end = 0  # tick

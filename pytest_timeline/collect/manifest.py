@@ -11,6 +11,7 @@ import orjson
 
 from pytest_timeline.collect.family import Family, Window
 from pytest_timeline.collect.rate import Rate
+from pytest_timeline.export.index import Index
 from pytest_timeline.outputs import MANIFEST
 
 VERSION = 1
@@ -19,11 +20,13 @@ VERSION = 1
 class Manifest:
     """Gathers what run.json says."""
 
-    def __init__(self) -> None:
+    def __init__(self, index: Index | None = None) -> None:
+        """`index` is the run page to write beside the manifest."""
         self.tests: list[dict[str, Any]] = []
         self.combined: dict[str, str] = {}
         self.report: list[str] = []  # the report's files that are no test's
         self.warnings: list[str] = []
+        self._index = index
 
     def add(self, window: Window, files: dict[str, str], rate: Rate) -> None:
         """Add a test."""
@@ -31,24 +34,26 @@ class Manifest:
         if test is None:
             return
         threads = [track for process in timeline.processes for track in process.tracks if track.kind == "thread"]
-        self.tests.append(
-            {
-                "nodeid": timeline.name,
-                "outcome": timeline.args["outcome"],
-                "worker": timeline.args["worker"],
-                "start": rate.seconds(timeline.start - rate.origin),
-                "duration": rate.seconds(timeline.end - timeline.start),
-                "rerun": timeline.args["rerun"],
-                "phases": result.get("phases", {}),
-                "slices": sum(len(track.slices) for track in threads),
-                "folded": timeline.args["folded"],
-                "dropped": window.dropped,
-                "processes": len(timeline.processes),
-                "threads": len(threads),
-                "tasks": 0,
-                "files": files,
-            }
-        )
+        entry = {
+            "nodeid": timeline.name,
+            "outcome": timeline.args["outcome"],
+            "worker": timeline.args["worker"],
+            "start": rate.seconds(timeline.start - rate.origin),
+            "duration": rate.seconds(timeline.end - timeline.start),
+            "rerun": timeline.args["rerun"],
+            "phases": result.get("phases", {}),
+            "slices": sum(len(track.slices) for track in threads),
+            "folded": timeline.args["folded"],
+            "dropped": window.dropped,
+            "processes": len(timeline.processes),
+            "threads": len(threads),
+            "tasks": 0,
+            "files": files,
+        }
+        self.tests.append(entry)
+        if self._index is not None:
+            markers = [str(marker) for marker in test.get("markers", [])]
+            self._index.add(entry, timeline, rate.starting_at(timeline.start), markers)
 
     def warn(self, text: str) -> None:
         """Add a warning, once."""
@@ -56,7 +61,7 @@ class Manifest:
             self.warnings.append(text)
 
     def write(self, directory: Path, families: list[Family], rate: Rate | None, end: int) -> None:
-        """Write run.json into `directory`. Raises OSError."""
+        """Write the run page, if there is to be one, and run.json into `directory`. Raises OSError."""
         stories = {family.name: family.story for family in families}
         main = stories.get("main")
         session = main.session if main else {}
@@ -91,6 +96,24 @@ class Manifest:
             "dropped": dropped,
             "warnings": self.warnings,
         }
+        if self._index is not None:
+            try:
+                made = self._index.write(directory, run, _lanes(families, rate))
+                self.report += [file for file in made if file not in self.report]
+            except OSError as error:  # the manifest is worth more
+                self.warn(f"not written: index.html: {error}")
         draft = directory / f".{MANIFEST}"
         draft.write_bytes(orjson.dumps(run))
         os.replace(draft, directory / MANIFEST)
+
+
+def _lanes(families: list[Family], rate: Rate | None) -> list[dict[str, Any]]:
+    """Return the pytest processes that ran tests, and from when to when they were there, in microseconds."""
+    lanes = []
+    for family in families:
+        if family.root is not None and rate is not None and family.story.tests:
+            begin, end = (
+                round(rate.seconds(tick - rate.origin) * 1e6) for tick in (family.root.start_tick, family.end)
+            )
+            lanes.append({"worker": family.worker, "pid": family.root.pid, "begin": begin, "end": end})
+    return lanes

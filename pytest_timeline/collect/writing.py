@@ -80,7 +80,6 @@ class Writing:
         file = None
         try:
             if job.stem is not None:
-                self._write_assets(pen)
                 file = f"{outputs.TESTS}/{job.stem}{pen.exporter.suffix}"
                 self._write_test(pen, job, self._directory / file)
             if self._combine:
@@ -97,17 +96,6 @@ class Writing:
                 self._manifest.add(job.window, files, self._rate)
                 self.backlog -= job.size
                 self.done += 1
-
-    def _write_assets(self, pen: _Pen) -> None:
-        """Write what the files of the format share, before the first of them."""
-        if pen.assets_written:
-            return
-        pen.assets_written = True
-        for name, data in pen.exporter.assets.items():
-            path = self._directory / outputs.ASSETS / name
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(data)
-            self._manifest.report.append(f"{outputs.ASSETS}/{name}")
 
     def _write_test(self, pen: _Pen, job: _Job, path: Path) -> None:
         timeline = job.window.timeline
@@ -127,6 +115,7 @@ class Writing:
 
     def _close(self, pen: _Pen) -> None:
         self._cleared.wait()  # also where there was nothing to write
+        self._manifest.report += pen.exporter.shared
         try:
             if pen.combined is not None:
                 pen.combined.close()
@@ -158,7 +147,6 @@ class _Pen:
     ) -> None:
         self.name = name
         self.exporter = exporter
-        self.assets_written = False
         self.combining = False
         self.combined: Combined | None = None  # also where the format has none
         self.jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()

@@ -43,11 +43,14 @@ class Exporter(Protocol):
     suffix: str
     """What the file names end in, with the dot."""
 
-    assets: Mapping[str, bytes]
-    """Files that those of this format share, by their names in `assets/`."""
+    shared: list[str]
+    """The files made so far that are of no test, relative to the run's directory."""
 
     def write(self, timeline: Timeline, clock: Clock, path: Path) -> None:
-        """Write one timeline to `path`, which is there in whole or not at all. Raises OSError."""
+        """Write one timeline to `path`, in a directory of the run's, which is there in whole or not at all.
+
+        What several timelines need is written beside that directory with the first. Raises OSError.
+        """
 
     def combined(self, path: Path, clock: Clock) -> Combined | None:
         """Begin a combined trace, which is at `path` when it is closed. Raises OSError.

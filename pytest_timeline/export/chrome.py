@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,9 @@ class ChromeExporter:
     """One `.json.gz` for each timeline."""
 
     suffix = SUFFIXES["chrome"]
-    assets: Mapping[str, bytes] = {}
+
+    def __init__(self) -> None:
+        self.shared: list[str] = []
 
     def write(self, timeline: Timeline, clock: Clock, path: Path) -> None:
         """See Exporter."""

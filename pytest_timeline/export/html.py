@@ -1,10 +1,11 @@
-"""A test's page: the template, a small head in JSON, and blocks of compressed columns; docs/report-format.md has it all."""
+"""A test's page: the template, a small head, and blocks of compressed columns; docs/report-format.md has it all."""
 
 from __future__ import annotations
 
 import binascii
+import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,17 @@ from pytest_timeline._codec import html_slices
 from pytest_timeline.export import SUFFIXES, About
 from pytest_timeline.export.names import PageNames
 from pytest_timeline.export.page import Template, dumps, json_script, text, text_script
-from pytest_timeline.export.source import excerpts
+from pytest_timeline.export.source import excerpts, key_of, script
 from pytest_timeline.export.story import arguments, clean, place
 from pytest_timeline.export.whole import WholeFile
-from pytest_timeline.outputs import INDEX
+from pytest_timeline.outputs import ASSETS, INDEX
 from pytest_timeline.timeline.category import CATEGORIES, Categories, main_thread
 from pytest_timeline.timeline.model import Clock, Process, Timeline, Track
 
 VERSION = 1
 LEVEL = 1  # zlib: 6 saves a tenth for five times the time; docs/report-format.md has the figures
 BLOCK_BYTES = 1 << 20  # a block that has as many gets no further track
+LINE = re.compile(r"(.*):(\d+) (.*)", re.DOTALL)  # of a traceback
 EXACT = 1 << 53  # JavaScript's numbers are exact below
 
 
@@ -35,11 +37,19 @@ class HtmlExporter:
         self._about = about
         self._template = Template.named("test.html", standalone=about.standalone)
         self._categories = Categories(about.root)
-        self.assets = self._template.assets
+        self.shared: list[str] = []
+        self._sources: dict[str, str] = {}  # by path: the shared file's key, "" = there is none
 
     def write(self, timeline: Timeline, clock: Clock, path: Path) -> None:
         """See Exporter."""
+        assets = path.parent.parent / ASSETS
+        if not self.shared:
+            self.shared += self._template.write_assets(assets)
         page = _Page(timeline, clock, self._categories)
+        if self._about.standalone:
+            page.pack({}, excerpts(self._about.root, page.names.own_functions()))
+        else:
+            page.pack(self._share_sources(page.names.own_files(), assets), {})
         head = page.head() | {
             "root": clean(self._about.root),
             "versions": dict(self._about.versions),
@@ -60,6 +70,20 @@ class HtmlExporter:
     def combined(self, path: Path, clock: Clock) -> None:
         """None: the run page shows all tests side by side, and a page of all slices would open nowhere."""
 
+    def _share_sources(self, paths: list[str], assets: Path) -> dict[str, str]:
+        """Write the files that no page needed before; return the keys of all of them."""
+        for path in paths:
+            if path not in self._sources:
+                self._sources[path] = ""
+                key = key_of(path)
+                if text := script(self._about.root, path):
+                    file = assets / f"source-{key}.js"
+                    assets.mkdir(exist_ok=True)
+                    file.write_bytes(text)
+                    self.shared.append(f"{assets.name}/{file.name}")
+                    self._sources[path] = key
+        return self._sources
+
     def _others(self, name: str) -> dict[str, str]:
         stem = name.removesuffix(self.suffix)
         return {format: stem + SUFFIXES[format] for format in self._about.formats if format != "html"}
@@ -69,6 +93,8 @@ class _Page:
     """One timeline, encoded: the blocks come first, since the head tells their sizes."""
 
     def __init__(self, timeline: Timeline, clock: Clock, categories: Categories) -> None:
+        tracks = [track for process in timeline.processes for track in process.tracks]
+        self.names = PageNames(tracks, categories)
         self._timeline = timeline
         self._clock = clock
         self._categories = categories
@@ -77,16 +103,17 @@ class _Page:
         self._instants: list[list[Any]] = []
         self._blocks: list[tuple[dict[str, Any], bytes]] = []
         self._phases: list[dict[str, Any]] = []
-        threads = [track for process in timeline.processes for track in process.tracks]
-        self._names = PageNames(threads, categories)
         self._tell_story()
+
+    def pack(self, sources: Mapping[str, str], excerpts: Mapping[str, list[tuple[int, str]]]) -> None:
+        """Make the blocks, with the keys of shared sources by path, or with sources."""
         slices = self._encode()
-        self._add_block("model", dumps(self._model()))
+        self._add_block("model", dumps(self._model(sources)))
         for block in slices:
             self._add_block("slices", block)
-        source = self._source()
-        if source:
-            self._add_block("source", dumps(source))
+        if excerpts:
+            by_file = {str(self.names.file_place(path)): ranges for path, ranges in excerpts.items()}
+            self._add_block("source", dumps(by_file))
 
     def blocks(self) -> Iterable[bytes]:
         """Yield the blocks' elements."""
@@ -142,7 +169,8 @@ class _Page:
                     "type": clean(instant.name),
                     "message": args.get("message", ""),
                 }
-                return failure | ({"traceback": args["traceback"]} if "traceback" in args else {})
+                lines = [LINE.fullmatch(str(line)) for line in args.get("traceback") or ()]
+                return failure | {"traceback": [[match[1], int(match[2]), match[3]] for match in lines if match]}
         return None
 
     def _tell_story(self) -> None:
@@ -170,12 +198,12 @@ class _Page:
         """Make the tracks that have columns; return the raw blocks, the first of which is the page's second."""
         blocks: list[list[bytes]] = []
         size = BLOCK_BYTES
-        for place, process in enumerate(self._timeline.processes):
+        for at, process in enumerate(self._timeline.processes):
             for track in process.tracks:
                 if size >= BLOCK_BYTES:
                     blocks.append([])
                     size = 0
-                about, columns = self._track(place, track)
+                about, columns = self._track(at, track)
                 about |= {"block": len(blocks), "at": size, "columns": [len(column) for column in columns]}
                 self._tracks.append(about)
                 blocks[-1] += columns
@@ -184,7 +212,7 @@ class _Page:
 
     def _track(self, process: int, track: Track) -> tuple[dict[str, Any], list[bytes]]:
         columns, slices, levels, first, last, busy = html_slices(
-            track.slices, track.names, self._clock.origin, self._clock.ns_per_tick, self._names.index(track.names)
+            track.slices, track.names, self._clock.origin, self._clock.ns_per_tick, self.names.index(track.names)
         )
         about: dict[str, Any] = {
             "process": process,
@@ -202,19 +230,15 @@ class _Page:
         folded, folded_ns = self._folded(track.slices.folded_totals)
         return about | ({"folded": folded, "folded_ns": folded_ns} if folded else {}), columns
 
-    def _model(self) -> dict[str, Any]:
+    def _model(self, sources: Mapping[str, str]) -> dict[str, Any]:
         return {
-            "names": self._names.names_table(),
-            "files": self._names.files_table(),
+            "names": self.names.names_table(),
+            "files": self.names.files_table(sources),
             "rows": self._rows,
             "instants": self._instants,
             "flows": [],
             "counters": {},
         }
-
-    def _source(self) -> dict[str, Any]:
-        found = excerpts(self._categories.root, self._names.own_functions())
-        return {str(self._names.file_place(path)): ranges for path, ranges in found.items()}
 
     def _add_block(self, kind: str, raw: bytes) -> None:
         packed = zlib.compress(raw, LEVEL, 31)  # 31: gzip

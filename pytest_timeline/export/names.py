@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
 from typing import Any
 
 from pytest_timeline._codec import Names, uses
@@ -23,10 +24,9 @@ class PageNames:
         used: dict[Names, dict[int, Meaning]] = {}
         for track in tracks:
             known = used.setdefault(track.names, {})
+            meanings = categories.meanings(track.names)
             for id, (count, exclusive) in uses(track.slices).items():
-                meaning = known.get(id)
-                if meaning is None:
-                    meaning = known[id] = categories.meaning(track.names, id)
+                meaning = known[id] = meanings[id]
                 counts[meaning] = counts.get(meaning, 0) + count
                 ticks[meaning] = ticks.get(meaning, 0) + exclusive
         self._names = sorted(counts, key=counts.__getitem__, reverse=True)
@@ -51,23 +51,28 @@ class PageNames:
             "file": [places[meaning.file] if meaning.kind == CODE else -1 for meaning in self._names],
             "line": [meaning.line if meaning.kind == CODE else 0 for meaning in self._names],
             "flags": [meaning.flags for meaning in self._names],
-            "category": [category[self._categories.of(meaning)] for meaning in self._names],
+            "category": [category[meaning.category] for meaning in self._names],
         }
 
-    def files_table(self) -> dict[str, list[Any]]:
-        """Return the files, as docs/report-format.md has them."""
+    def files_table(self, sources: Mapping[str, str]) -> dict[str, list[Any]]:
+        """Return the files, as docs/report-format.md has them; `sources` are the keys of those that are shared."""
         files = [self._categories.file(path) for path in self._files]
         return {
             "path": [file.path for file in files],
             "short": [clean(file.short) for file in files],
             "package": [clean(file.package) for file in files],
             "category": [CATEGORIES.index(file.category) for file in files],
+            "source": [sources.get(file.path, "") for file in files],
         }
 
     def own_functions(self) -> list[tuple[str, int]]:
         """Return (path, first line) of own code, what ran longest first."""
-        own = [m for m in self._names if m.kind == CODE and self._categories.file(m.file).category == OWN]
+        own = [m for m in self._names if m.category == OWN]
         return [(m.file, m.line) for m in sorted(own, key=self._ticks.__getitem__, reverse=True)]
+
+    def own_files(self) -> list[str]:
+        """Return the paths of own code."""
+        return [path for path in self._files if self._categories.file(path).category == OWN]
 
     def file_place(self, path: str) -> int:
         return self._file_places[path]

@@ -27,7 +27,7 @@ _BREAKS_OUT = re.compile(r"</script|</style|<!--", re.IGNORECASE)
 class Template:
     """A page of `viewer/`, with its styles and scripts beside it in `assets/`, or in it when it is to stand alone."""
 
-    def __init__(self, text: str, *, standalone: bool, viewer: Path = VIEWER) -> None:
+    def __init__(self, text: str, *, standalone: bool, viewer: Path | None = None) -> None:
         """Raises OSError when a file that it names is missing, ValueError when one can't be put into a page."""
         self.assets: dict[str, bytes] = {}
         self._parts: list[bytes] = []  # text and, at odd places, the name of the slot after it
@@ -41,7 +41,7 @@ class Template:
                 literal = ""
                 continue
             name = match["style"] or match["script"]
-            asset = (viewer / name).read_text(encoding="utf-8")
+            asset = ((viewer or VIEWER) / name).read_text(encoding="utf-8")
             if not standalone:
                 self.assets[name] = asset.encode()
                 literal += match[0]
@@ -53,17 +53,29 @@ class Template:
             tag = "style" if match["style"] else "script"
             literal += f"<{tag}>{asset}</{tag}>"
         self._parts.append((literal + text[end:]).encode())
-        scripts = " ".join(f"'sha256-{digest}'" for digest in hashes) if standalone else "'self' file:"
-        styles = "" if standalone else "'self' file: "
+        inline = " ".join(f"'sha256-{digest}'" for digest in hashes)
+        scripts, styles = (inline or "'none'", "") if standalone else ("'self' file:", "'self' file: ")
         self._policy = (
-            f"default-src 'none'; script-src {scripts or chr(39) + 'none' + chr(39)}; style-src {styles}'unsafe-inline'; "
+            f"default-src 'none'; script-src {scripts}; style-src {styles}'unsafe-inline'; "
             "img-src data: blob:; worker-src blob:; base-uri 'none'; form-action 'none'"
         ).encode()
+
+    @staticmethod
+    def exists(name: str) -> bool:
+        return (VIEWER / name).exists()
 
     @classmethod
     def named(cls, name: str, *, standalone: bool) -> Template:
         """Return the template in `viewer/name`. Raises OSError, ValueError."""
         return cls((VIEWER / name).read_text(encoding="utf-8"), standalone=standalone)
+
+    def write_assets(self, directory: Path) -> list[str]:
+        """Write what the page needs beside it; return the files, relative to the run's directory. Raises OSError."""
+        if self.assets:
+            directory.mkdir(exist_ok=True)
+        for name, data in self.assets.items():
+            (directory / name).write_bytes(data)
+        return [f"{directory.name}/{name}" for name in self.assets]
 
     def fill(self, write: Callable[[bytes], object], slots: dict[str, Iterable[bytes]]) -> None:
         """Write the page. Raises KeyError for a slot that is not given, and what `write` raises."""
@@ -83,7 +95,10 @@ def text(value: str) -> bytes:
 
 def json_script(id: str, value: Any) -> bytes:
     """Return the element with `value` in it."""
-    return b'<script type="application/json" id="%s">%s</script>' % (id.encode(), dumps(value).replace(b"<", b"\\u003c"))
+    return b'<script type="application/json" id="%s">%s</script>' % (
+        id.encode(),
+        dumps(value).replace(b"<", b"\\u003c"),
+    )
 
 
 def text_script(id: str, value: bytes) -> bytes:

@@ -6,7 +6,6 @@ Field numbers are those of Perfetto's trace_packet.proto, track_descriptor.proto
 from __future__ import annotations
 
 from hashlib import blake2b
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,9 @@ class PerfettoExporter:
     """One `.pftrace.gz` for each timeline."""
 
     suffix = SUFFIXES["perfetto"]
-    assets: Mapping[str, bytes] = {}
+
+    def __init__(self) -> None:
+        self.shared: list[str] = []
 
     def write(self, timeline: Timeline, clock: Clock, path: Path) -> None:
         """See Exporter."""

@@ -1,4 +1,7 @@
-"""The source text of functions, so that a page shows it wherever the page is opened."""
+"""The source text that pages show, wherever they are opened.
+
+The pages of a run share files with the whole text; a page that stands alone has excerpts, the functions that ran.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,18 @@ import re
 import tokenize
 from collections.abc import Iterable
 from functools import lru_cache
+from hashlib import blake2b
+
+from pytest_timeline.export.page import dumps
 
 MAX_FILE_BYTES = 2 << 20
 MAX_LINES = 150  # of one function
 MAX_CHARACTERS = 200_000  # of a page
+CALL = "timelineSource"  # the page's function that a shared file calls
 FILES_KEPT = 128
 
 _HEAD = re.compile(r"\s*(?:async\s+def|def|class)\b")
-_CLOSING = (")", "]", "}", "#")
+_CLOSING = (")", "]", "}")
 
 
 def excerpts(root: str, functions: Iterable[tuple[str, int]]) -> dict[str, list[tuple[int, str]]]:
@@ -38,6 +45,17 @@ def excerpts(root: str, functions: Iterable[tuple[str, int]]) -> dict[str, list[
         lines = _lines(os.path.join(root, path))
         found[path] = [(start + 1, "".join(lines[start:end])) for start, end in _merged(ranges)]
     return found
+
+
+def key_of(path: str) -> str:
+    """Return what identifies a file in the names of shared files."""
+    return blake2b(path.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+
+
+def script(root: str, path: str) -> bytes:
+    """Return the shared file: a script, since a page from a disk may load nothing else; b"" when it can't be read."""
+    text = "".join(_lines(os.path.join(root, path)))
+    return b"%s(%s,%s)" % (CALL.encode(), dumps(key_of(path)), dumps(text)) if text else b""
 
 
 @lru_cache(FILES_KEPT)
@@ -69,9 +87,10 @@ def _end(lines: tuple[str, ...], start: int) -> int:
     end = head + 1
     for at in range(head + 1, limit):
         line = lines[at].strip()
-        if not line:
+        deeper = _indent(lines[at]) > indent
+        if not line or line.startswith("#") and not deeper:
             continue
-        if _indent(lines[at]) <= indent and not line.startswith(_CLOSING):
+        if not deeper and not line.startswith(_CLOSING):
             break
         end = at + 1
     return end

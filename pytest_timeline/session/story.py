@@ -9,11 +9,14 @@ from typing import Any, Concatenate, ParamSpec
 
 import pytest
 
+from pytest_timeline.config import MACHINERY
 from pytest_timeline.session.recording import Recording
 
 P = ParamSpec("P")
 MESSAGE_CHARACTERS = 500
 NODEID_CHARACTERS = 4000  # a mark must fit into a chunk
+TRACEBACK_LINES, LINE_CHARACTERS = 20, 300
+MARKERS, MARKER_CHARACTERS = 16, 80
 GENERATOR_FLAGS = 0x20 | 0x200  # CO_GENERATOR, CO_ASYNC_GENERATOR
 
 
@@ -106,7 +109,8 @@ class Story:
         name = type(error).__qualname__
         message = _message(error)
         attempt.exception = f"{name}: {message}" if message else name
-        self.recording.mark("INSTANT", {"name": name, "cat": "test", "args": {"exception": name, "message": message}})
+        args = {"exception": name, "message": message, "traceback": traceback(error)}
+        self.recording.mark("INSTANT", {"name": name, "cat": "test", "args": args})
 
     @_guarded
     def reported(self, report: pytest.TestReport, call: pytest.CallInfo[Any]) -> None:
@@ -167,6 +171,7 @@ class Story:
                 "rerun": self._rerun,
                 "file": file,
                 "line": None if line is None else line + 1,
+                "markers": _markers(self._item),
             },
         )
 
@@ -183,6 +188,28 @@ class Story:
             end["exception"] = attempt.exception
         self.recording.mark("TEST_END", end)
         self.recording.refresh()
+
+
+def traceback(error: BaseException) -> list[str]:
+    """Return where the exception went through, as `file:line function`, the outermost first, without the machinery.
+
+    Of a long one it is the innermost part.
+    """
+    lines = []
+    step = error.__traceback__
+    while step is not None:
+        frame = step.tb_frame
+        module = dict.get(frame.f_globals, "__name__")  # a subclass might run code
+        if not isinstance(module, str) or module.partition(".")[0] not in MACHINERY:
+            code = frame.f_code
+            lines.append(f"{code.co_filename}:{step.tb_lineno} {code.co_qualname}"[:LINE_CHARACTERS])
+        step = step.tb_next
+    return lines[-TRACEBACK_LINES:]
+
+
+def _markers(item: pytest.Item) -> list[str]:
+    names = {mark.name[:MARKER_CHARACTERS] for mark in item.iter_markers()}
+    return sorted(names - {"parametrize"})[:MARKERS]
 
 
 def _expected(error: BaseException) -> bool:

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from pytest_timeline.config import Config
-from pytest_timeline.outputs import MANIFEST, TESTS
+from pytest_timeline.outputs import INDEX, MANIFEST, TESTS
 from pytest_timeline.spooldir import DIRECTORY
 
 SLOWEST, SLOWEST_VERBOSE = 3, 10
@@ -107,8 +107,12 @@ def _write_totals(reporter: pytest.TerminalReporter, directory: str, run: dict[s
         places.append(os.path.join(short(directory), TESTS, ""))
     if combined:
         places.append(os.path.join(short(directory), combined))
+    if INDEX in run.get("report", []):
+        reporter.write_line(f"report: {os.path.join(short(directory), INDEX)}")
     if places:
-        reporter.write_line(f"timelines in {' and '.join(places)}: open one in https://ui.perfetto.dev")
+        html = any("html" in test["files"] for test in tests)
+        how = "open a page in a browser" if html else "open one in https://ui.perfetto.dev"
+        reporter.write_line(f"timelines in {' and '.join(places)}: {how}")
 
 
 def _preferred(files: dict[str, str]) -> str | None:

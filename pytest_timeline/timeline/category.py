@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from pytest_timeline._codec import Names, uses
 from pytest_timeline.timeline.model import Clock, Timeline, Track
@@ -70,9 +71,28 @@ class Meaning(NamedTuple):
     file: str  # path; "" for what is no Python function
     line: int
     flags: int
+    category: str
 
 
-UNKNOWN = Meaning("?", 0, "", 0, 0)
+UNKNOWN = Meaning("?", 0, "", 0, 0, OTHER)
+
+
+class Meanings(dict[int, Meaning]):
+    """What the ids of one process stand for, looked up once."""
+
+    def __init__(self, names: Names, categories: Categories) -> None:
+        self._names = ref(names)  # that are the key to this
+        self._categories = categories
+
+    def __missing__(self, id: int) -> Meaning:
+        names = self._names()
+        assert names is not None
+        try:
+            text, kind, file, line, flags = names[id]
+        except KeyError:  # it may be told later
+            return UNKNOWN
+        found = self[id] = Meaning(text, kind, file, line, flags, self._categories.of(text, kind, file))
+        return found
 
 
 class Categories:
@@ -83,25 +103,21 @@ class Categories:
         self.root = os.path.normpath(root) if root else ""
         self._files: dict[str, File] = {}
         self._environments: dict[str, bool] = {}
-        self._meanings: WeakKeyDictionary[Names, dict[int, Meaning]] = WeakKeyDictionary()
+        self._meanings: WeakKeyDictionary[Names, Meanings] = WeakKeyDictionary()
 
-    def meaning(self, names: Names, id: int) -> Meaning:
-        """Return what `id` stands for, UNKNOWN when nobody said."""
-        known = self._meanings.setdefault(names, {})
-        found = known.get(id)
+    def meanings(self, names: Names) -> Mapping[int, Meaning]:
+        """Return what each id stands for, UNKNOWN when nobody said."""
+        found = self._meanings.get(names)
         if found is None:
-            try:
-                found = known[id] = Meaning(*names[id])
-            except KeyError:
-                return UNKNOWN
+            found = self._meanings[names] = Meanings(names, self)
         return found
 
-    def of(self, meaning: Meaning) -> str:
+    def of(self, text: str, kind: int, file: str) -> str:
         """Return the category of a name, one of CATEGORIES."""
-        if meaning.kind == CODE:
-            return self.file(meaning.file).category
-        if meaning.kind == CALLABLE:
-            return WAITS.get(meaning.text, C)
+        if kind == CODE:
+            return self.file(file).category
+        if kind == CALLABLE:
+            return WAITS.get(text, C)
         return OTHER
 
     def file(self, path: str) -> File:
@@ -113,9 +129,10 @@ class Categories:
     def times(self, track: Track, clock: Clock) -> dict[str, int]:
         """Return the nanoseconds of a track by category, each slice's own time without its children's."""
         ticks: dict[str, int] = {}
+        meanings = self.meanings(track.names)
         for id, (_, exclusive) in uses(track.slices).items():
             if exclusive:
-                category = self.of(self.meaning(track.names, id))
+                category = meanings[id].category
                 ticks[category] = ticks.get(category, 0) + exclusive
         return {category: round(ticks[category] * clock.ns_per_tick) for category in CATEGORIES if category in ticks}
 

@@ -228,7 +228,7 @@ def test_long_and_strange_node_ids(pytester, run_pytest):
     assert run.ret == 1
     assert [test["outcome"] for test in run.manifest["tests"]] == ["failed"] * 5
     assert run.manifest["warnings"] == []
-    assert len({test["files"]["chrome"] for test in run.manifest["tests"]}) == 5
+    assert len({test["files"]["perfetto"] for test in run.manifest["tests"]}) == 5
 
 
 def test_an_interrupted_run_has_its_timelines(pytester, run_pytest):

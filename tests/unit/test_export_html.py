@@ -46,7 +46,8 @@ HOSTILE = [
 
 
 def write(directory: Path, made: Timeline, clock: Clock = CLOCK, **about: Any) -> Path:
-    path = directory / "t.html"
+    path = directory / "tests" / "t.html"
+    path.parent.mkdir(exist_ok=True)
     make("html", About(**about)).write(made, clock, path)
     return path
 
@@ -128,17 +129,23 @@ def test_the_names_of_processes_are_one_table(tmp_path: Path) -> None:
     mine.add(2, "mine", CODE, 5, 9)
     other.add(9, "time.sleep", CALLABLE, 0, 0, 1)
     made = timeline(thread(slices((2_000, 2_500, 1, 0), (2_500, 2_600, 2, 0), (2_700, 2_701, 99, 0)), mine))
-    made.processes.append(Process(77, 4711, "child", 1, [thread(slices((2_000, 2_400, 2, 0), (2_500, 2_900, 9, 0)), other)]))
+    made.processes.append(
+        Process(77, 4711, "child", 1, [thread(slices((2_000, 2_400, 2, 0), (2_500, 2_900, 9, 0)), other)])
+    )
     found = page(tmp_path, made, root="/project")
     table = found.model["names"]
-    rows = {text: [table[key][at] for key in ("kind", "file", "line", "flags")] for at, text in enumerate(table["text"])}
+    rows = {
+        text: [table[key][at] for key in ("kind", "file", "line", "flags")] for at, text in enumerate(table["text"])
+    }
     assert rows == {"shared": [0, 0, 7, 32], "mine": [0, 0, 9, 0], "time.sleep": [1, -1, 0, 1], "?": [2, -1, 0, 0]}
     assert [[found.name(slice) for slice in track] for track in found.slices.values()] == [
         ["shared", "mine", "?"],
         ["shared", "time.sleep"],
     ]
     assert table["text"][0] == "shared"
-    assert found.model["files"] == {"path": ["lib/a.py"], "short": ["lib/a.py"], "package": ["lib"], "category": [0]}
+    assert found.model["files"] == {
+        "path": ["lib/a.py"], "short": ["lib/a.py"], "package": ["lib"], "category": [0], "source": [""],
+    }  # fmt: skip
     categories = [found.head["categories"][category] for category in table["category"]]
     assert dict(zip(table["text"], categories, strict=True)) == {
         "shared": "own", "mine": "own", "time.sleep": "sleep", "?": "other",
@@ -173,7 +180,12 @@ def test_the_story_is_a_track_of_its_own(tmp_path: Path) -> None:
         Span("call", "test", 2_000, 8_000, 1),
     ]
     instants = [
-        Instant("ValueError", "test", 7_000, {"exception": "ValueError", "message": "no"}),
+        Instant(
+            "ValueError",
+            "test",
+            7_000,
+            {"exception": "ValueError", "message": "no", "traceback": ["a.py:3 f", "C:\\b.py:4 K.<lambda> x"]},
+        ),
         Instant("note", "user", 3_000),
     ]
     made = timeline(
@@ -181,7 +193,14 @@ def test_the_story_is_a_track_of_its_own(tmp_path: Path) -> None:
         end=9_000,
         spans=spans,
         instants=instants,
-        args={"outcome": "failed", "worker": "gw0", "rerun": 1, "folded": 0, "dropped": 4, "exception": "ValueError: no"},
+        args={
+            "outcome": "failed",
+            "worker": "gw0",
+            "rerun": 1,
+            "folded": 0,
+            "dropped": 4,
+            "exception": "ValueError: no",
+        },
     )
     found = page(tmp_path, made, formats=("html", "perfetto", "chrome"), versions={"python": "3.13.0"})
     head = found.head
@@ -196,10 +215,16 @@ def test_the_story_is_a_track_of_its_own(tmp_path: Path) -> None:
     assert rows[0][:5] == [0, 8_000, 0, "tests/test_a.py::test_x", "test"]
     assert found.model["instants"] == [
         [0, 2_000, "note", "user", None],
-        [0, 6_000, "ValueError", "test", {"exception": "ValueError", "message": "no"}],
+        [0, 6_000, "ValueError", "test", instants[0].args],
     ]
-    assert head["failure"] == {"at": 6_000, "type": "ValueError", "message": "no"}
-    assert head["phases"] == [{"name": "setup", "start": 0, "end": 1_000}, {"name": "call", "start": 1_000, "end": 7_000}]
+    assert head["failure"] == {
+        "at": 6_000, "type": "ValueError", "message": "no",
+        "traceback": [["a.py", 3, "f"], ["C:\\b.py", 4, "K.<lambda> x"]],
+    }  # fmt: skip
+    assert head["phases"] == [
+        {"name": "setup", "start": 0, "end": 1_000},
+        {"name": "call", "start": 1_000, "end": 7_000},
+    ]
     about = ("outcome", "worker", "rerun", "dropped", "duration", "file", "line", "versions", "run")
     assert [head[key] for key in about] == [
         "failed", "gw0", 1, 4, 8_000, "tests/test_a.py", 3, {"python": "3.13.0"}, "../index.html",
@@ -266,6 +291,8 @@ def test_a_page_that_is_cut_off_says_so(tmp_path: Path) -> None:
 
 def test_own_functions_bring_their_source(tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
+    (tmp_path / "site-packages").mkdir()
+    (tmp_path / "site-packages" / "b.py").write_text("def g(): pass")
     text = "import x\n\n@x\ndef f0(\n    a,\n):\n    return a\n\n\ndef unused():\n    pass\n"
     (tmp_path / "src" / "a.py").write_text(text)
     known = Names()
@@ -273,6 +300,20 @@ def test_own_functions_bring_their_source(tmp_path: Path) -> None:
     known.add(2, "f0", CODE, 1, 3)
     known.add(3, str(tmp_path / "site-packages" / "b.py"))
     known.add(4, "g", CODE, 3, 1)
-    found = page(tmp_path, timeline(thread(slices((2_000, 3_000, 2, 0), (2_100, 2_200, 4, 1)), known)), root=str(tmp_path))
-    place = found.model["files"]["path"].index("src/a.py")
-    assert found.source == {str(place): [[3, "@x\ndef f0(\n    a,\n):\n    return a\n"]]}
+    made = timeline(thread(slices((2_000, 3_000, 2, 0), (2_100, 2_200, 4, 1)), known))
+    alone = page(tmp_path, made, root=str(tmp_path), standalone=True)
+    place = alone.model["files"]["path"].index("src/a.py")
+    assert alone.source == {str(place): [[3, "@x\ndef f0(\n    a,\n):\n    return a\n"]]}
+    assert alone.model["files"]["source"] == ["", ""]
+    assert not (tmp_path / "assets").exists()
+
+    exporter = make("html", About(root=str(tmp_path)))
+    for name in ("t.html", "t2.html"):
+        exporter.write(made, CLOCK, tmp_path / "tests" / name)
+    shared = read(tmp_path / "tests" / "t2.html")
+    assert shared.source == {}
+    key = shared.model["files"]["source"][place]
+    assert [bool(each) for each in shared.model["files"]["source"]] == [at == place for at in (0, 1)]
+    assert exporter.shared == [f"assets/source-{key}.js"]
+    script = (tmp_path / exporter.shared[0]).read_text(encoding="utf-8")
+    assert json.loads(script.removeprefix("timelineSource(").join("[]").replace(")]", "]")) == [key, text]
