@@ -12,7 +12,7 @@
  * @property {string} root
  * @property {number} duration
  * @property {{name: string, start: number, end: number}[]} phases
- * @property {{at: number, type: string, message: string, traceback?: [string, number, string][]}} [failure]
+ * @property {{at: number, type: string, message: string, traceback: [string, number, string][]}} [failure]
  * @property {number} folded
  * @property {number} folded_ns
  * @property {number} outer_folded
@@ -57,7 +57,7 @@
  *
  * @typedef {{track: number, at: number, name: string, category: string, args: Record<string, any> | null}} Instant
  * @typedef {{from: number, start: number, to: number, end: number, name: string}} Flow
- * @typedef {{path: string, short: string, package: string, category: string}} SourceFile
+ * @typedef {{path: string, short: string, package: string, category: string, source: string}} SourceFile
  * @typedef {{unit: string, ns: number[], value: number[]}} Counter
  */
 
@@ -95,14 +95,39 @@ class Timeline {
     return this.names[this.tracks[track].columns.name[row]];
   }
 
-  /** The lines of a function: the text around `line` in that file, if it is embedded. @param {number} file @param {number} line */
-  source(file, line) {
+  /**
+   * The text around `line` of that file; null where there is none, or none yet: it is fetched, then `arrived` is called.
+   * @param {number} file @param {number} line @param {() => void} arrived
+   */
+  source(file, line, arrived) {
+    const key = this.files[file]?.source;
+    if (key) {
+      const lines = sharedSource(key, arrived);
+      return lines && line <= lines.length ? { first: 1, lines } : null;
+    }
     for (const [first, text] of this.sources.get(file) ?? []) {
       const lines = text.replace(/\n$/, "").split("\n");
       if (first <= line && line < first + lines.length) return { first, lines };
     }
     return null;
   }
+}
+
+/** @type {Map<string, string[] | null>} lines of the sources that a run's pages share, by key; null while they are fetched */
+const sharedSources = new Map();
+
+/** Called by each `assets/source-KEY.js`. @param {string} key @param {string} text */
+function timelineSource(key, text) {
+  sharedSources.set(key, text.split(/\r\n?|\n/));
+}
+
+/** A page from a disk can read no other file, but it can run a script. @param {string} key @param {() => void} arrived */
+function sharedSource(key, arrived) {
+  if (!sharedSources.has(key)) {
+    sharedSources.set(key, null);
+    document.head.append(Dom.el("script", { src: `../assets/source-${key}.js`, load: arrived }));
+  }
+  return sharedSources.get(key) ?? null;
 }
 
 const Data = (() => {
@@ -178,6 +203,7 @@ const Data = (() => {
       short: files.short[i],
       package: files.package[i],
       category: categories[files.category[i]],
+      source: files.source?.[i] ?? "",
     }));
     timeline.names = names.text.map((/** @type {string} */ text, /** @type {number} */ i) => ({
       text,

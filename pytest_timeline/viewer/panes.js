@@ -18,6 +18,7 @@ class Panes {
     this.kind = "all";
     this.flame = false;
     this.reversed = false;
+    this.shown = "";
     tabs.addEventListener("keydown", (event) => this._arrow(event));
   }
 
@@ -32,7 +33,8 @@ class Panes {
     return this.timeline.instants;
   }
 
-  draw() {
+  /** @param {boolean} [again] whether it shows the same as before */
+  draw(again = false) {
     const { view } = this;
     const kinds = this._kinds();
     if (!kinds.some(([key]) => key === view.tab)) view.tab = "slice";
@@ -53,8 +55,10 @@ class Panes {
     if (focused) tab.focus();
     this.body.setAttribute("aria-labelledby", `tab-${view.tab}`);
     const content = view.tab === "failure" ? this._failure() : view.tab === "range" ? this._range() : view.tab === "log" ? this._log() : this._slice();
+    const kept = view.tab === this.shown ? this.body.scrollTop : 0;
     Dom.fill(this.body, content);
-    this.body.scrollTop = 0;
+    this.body.scrollTop = again ? kept : 0;
+    this.shown = view.tab;
   }
 
   /** @param {KeyboardEvent} event */
@@ -189,8 +193,8 @@ class Panes {
     const { timeline } = this;
     const file = timeline.files[name.file];
     if (!file) return section("Source", Dom.el("p.dim", null, "Not Python code: no source."));
-    const lines = Source.listing(timeline, name.file, name.line, { mark: "here", before: 0, after: 24 });
-    const missing = file.category === "own" ? "Not embedded." : "Embedded for your own code only.";
+    const lines = Source.listing(this.view, name.file, name.line, "here");
+    const missing = file.category === "own" ? "Not kept." : "Kept for your own code only.";
     return section(
       ["Source", Dom.el("span", null, `${file.short}:${name.line}`), Source.link(timeline.head.root, file.path, name.line)],
       lines ?? Dom.el("p.dim", null, missing),
@@ -374,12 +378,11 @@ class Panes {
     if (!failure) return empty("No failure", "");
     const { type, message, at, traceback } = failure;
     const [first, ...rest] = message.split("\n");
-    const frames = traceback ?? [];
+    const frames = traceback;
     return [
       section(null, Dom.el("p.exception", null, first ? `${type}: ${first}` : type), rest.length > 0 && Dom.el("pre.message", null, rest.join("\n"))),
       frames.length > 0 &&
         section(["Traceback", Dom.el("span", null, Format.offset(at))], Dom.el("ol.frames", null, frames.map((frame, i) => this._frame(frame, i === frames.length - 1)))),
-      !frames.length && this._left(),
       this._handled(at),
       this._lastMoments(at),
     ];
@@ -395,25 +398,8 @@ class Panes {
       "li",
       null,
       Dom.el("div.frame", null, Dom.el("code", null, name), Dom.el("span", null, `${short}:${line}`, " ", Source.link(timeline.head.root, path, line))),
-      (own || last) && file >= 0 && Source.listing(timeline, file, line, { mark: "raised", before: 4, after: 2 }),
+      (own || last) && file >= 0 && Source.listing(this.view, file, line, "raised"),
     );
-  }
-
-  /** Without a traceback: the functions that the exception left, the innermost last, with the source of that one. */
-  _left() {
-    const { timeline } = this;
-    const selection = this.failed();
-    if (!selection) return null;
-    const { columns } = timeline.tracks[selection.track];
-    const rows = [];
-    for (let row = selection.row; row >= 0; row = columns.parent(row)) rows.unshift(row);
-    return section(["Left by it", Dom.el("span", null, "the innermost last")], Dom.el("ol.frames", null, rows.map((row, i) => {
-      const name = timeline.nameOf(selection.track, row);
-      const file = timeline.files[name.file];
-      const place = file && Dom.el("span", null, `${file.short}:${name.line} `, Source.link(timeline.head.root, file.path, name.line));
-      const lines = i === rows.length - 1 && Source.listing(timeline, name.file, name.line, { mark: "here", before: 0, after: 24 });
-      return Dom.el("li", null, Dom.el("div.frame", null, this._link(selection.track, row), place), lines);
-    })));
   }
 
   /** The innermost slice of own code that the failure's exception left, on the main thread. @returns {Place | null} */
@@ -474,12 +460,14 @@ class Panes {
     const tracks = timeline.tracks.filter(({ kind, columns }) => (kind === "thread" || kind === "task") && columns.length && columns.start[0] <= at);
     if (!tracks.length || span <= 0) return null;
     const shown = tracks.slice(0, 60);
+    const failed = this.failed();
+    const left = failed && `left ${timeline.nameOf(failed.track, failed.row).text} by ${timeline.failure?.type}`;
     return section(
       [`The last ${Format.time(span)}`, Dom.el("span", null, "what each thread did")],
       Dom.el("ul.moments", null, shown.map((track) => {
         const row = track.columns.innermost(at - 1);
         const go = () => this.go({ track: track.index, row: row >= 0 ? row : Math.max(0, track.columns.after(0, at) - 1) });
-        return Dom.el("li", null, strip(timeline, track, at - span, at), Dom.el("div", null, Dom.el("p", null, Dom.el("button.plain", { click: go }, track.name)), Dom.el("p", null, doing(timeline, track, row, at))));
+        return Dom.el("li", null, strip(timeline, track, at - span, at), Dom.el("div", null, Dom.el("p", null, Dom.el("button.plain", { click: go }, track.name)), Dom.el("p", null, left && failed.track === track.index ? left : doing(timeline, track, row, at))));
       })),
       tracks.length > shown.length && Dom.el("p.dim.small", null, `and ${tracks.length - shown.length} more`),
       Dom.el("div.legend", null, Dom.el("span", null, Dom.el("i.swatch.own"), "running"), Dom.el("span", null, Dom.el("i.swatch.hairline"), "waiting")),

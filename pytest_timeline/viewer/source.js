@@ -6,6 +6,7 @@ const Source = (() => {
     "and as assert async await break case class continue def del elif else except finally for from global if import in is lambda match nonlocal not or pass raise return try while with yield None True False".split(" "),
   );
   const TOKEN = /("""|'''|"(?:\\.|[^"\\])*"?|'(?:\\.|[^'\\])*'?)|(#.*)|([A-Za-z_]\w*)|[^\w"'#]+|\d\w*/g;
+  const MOST = 40; // lines
   const EDITOR = "vscode://file"; // VS Code, and what is made of it
 
   /** @param {string} line @returns {Node[]} */
@@ -17,14 +18,15 @@ const Source = (() => {
   }
 
   /**
-   * The lines around one, or those of the function from its first on; a sentence where there are none.
-   * @param {Timeline} timeline @param {number} file @param {number} line @param {{mark: "here" | "raised", before: number, after: number}} how
+   * The lines around the one where an exception was raised, or those of the function that begins there.
+   * @param {View} view @param {number} file @param {number} line @param {"here" | "raised"} mark
    */
-  function listing(timeline, file, line, { mark, before, after }) {
-    const found = timeline.source(file, line);
+  function listing(view, file, line, mark) {
+    const found = view.timeline.source(file, line, () => view.changed("sources"));
     if (!found) return null;
-    const from = Math.max(0, line - found.first - before);
-    const shown = found.lines.slice(from, line - found.first + after + 1);
+    const at = line - found.first;
+    const from = mark === "raised" ? Math.max(0, at - 4) : at;
+    const shown = found.lines.slice(from, mark === "raised" ? after(found.lines, at) : Math.min(at + MOST, end(found.lines, at)));
     const indents = shown.filter((text) => text.trim()).map((text) => text.length - text.trimStart().length);
     const indent = Math.min(...indents, 80);
     return Dom.el(
@@ -35,6 +37,25 @@ const Source = (() => {
         return Dom.el(number === line ? `div.${mark}` : "div", null, Dom.el("em", null, number), coloured(text.slice(indent)), text.trim() ? "" : " ");
       }),
     );
+  }
+
+  const indent = (/** @type {string} */ line) => line.length - line.trimStart().length;
+
+  /** The index after two more lines of the same function. @param {string[]} lines @param {number} at */
+  function after(lines, at) {
+    let row = at + 1;
+    while (row < at + 3 && lines[row]?.trim() && indent(lines[row]) >= Math.min(indent(lines[at]), 4)) row++;
+    return row;
+  }
+
+  /** The index after a function's last line: its body is further in than its first line. @param {string[]} lines @param {number} at */
+  function end(lines, at) {
+    let row = at;
+    while (row < lines.length && !/^\s*(async\s+)?(def|class)\b|\blambda\b/.test(lines[row])) row++;
+    const own = indent(lines[row] ?? "");
+    for (row++; row < lines.length; row++) if (lines[row].trim() && indent(lines[row]) <= own && !/^\s*[)\]}]/.test(lines[row])) break;
+    while (row > at + 1 && !lines[row - 1].trim()) row--;
+    return row;
   }
 
   /** A link that opens the place in the reader's editor. @param {string} root @param {string} path @param {number} line */

@@ -163,7 +163,8 @@
     tracks.draw();
     minimap.draw();
     ruler.draw();
-    if (["selection", "range", "tab", "data", "theme"].some((key) => changed.has(key)) && !(changed.size === 1 && changed.has("hover"))) panes.draw();
+    if (["selection", "range", "tab", "data", "theme"].some((key) => changed.has(key))) panes.draw();
+    else if (changed.has("sources")) panes.draw(true);
     if (changed.has("selection")) announce();
     if (changed.has("hits") || changed.has("selection")) found();
     if (changed.has("pane")) document.body.classList.toggle("without-pane", !view.pane);

@@ -53,7 +53,16 @@ def failing(directory: Path) -> Path:
             thread(other, known, name="worker", id=4712, serial=2),
             spans=[Span("test_a.py::test_it", "test", 1_000, END, 0), Span("call", "test", 2_000, END - 1_000, 1)],
             instants=[
-                Instant("AssertionError", "test", FAILED_AT + 1_200, {"exception": "AssertionError", "message": "1 == 2\nsecond"})
+                Instant(
+                    "AssertionError",
+                    "test",
+                    FAILED_AT + 1_200,
+                    {
+                        "exception": "AssertionError",
+                        "message": "1 == 2\nsecond",
+                        "traceback": [f"{directory}/test_a.py:2 test_it", f"{directory}/test_a.py:6 helper"],
+                    },
+                )
             ],
             args={"outcome": "failed"},
         ),
@@ -133,9 +142,15 @@ def test_a_failed_test_opens_at_its_failure(tmp_path: Path, page: browser.Page) 
     start, end = view(page)
     assert start <= FAILED_AT <= end
     assert page.texts(".frame code, .frame button") == ["test_it", "helper"]
-    assert page.texts(".frames .source div") == ["5def helper():", "6    assert 1 == 2"]
+    assert page.texts(".frames .source div") == [
+        "1def test_it():",
+        "2    helper()",
+        "5def helper():",
+        "6    assert 1 == 2",
+    ]
+    assert page.texts(".frames .raised") == ["2    helper()", "6    assert 1 == 2"]
     assert page.texts(".moments p:first-child") == ["MainThread", "worker"]
-    assert page.texts(".moments p:last-child") == ["left test_it by AssertionError", "ended 201 µs before"]
+    assert page.texts(".moments p:last-child") == ["left helper by AssertionError", "ended 201 µs before"]
 
 
 def test_a_passed_test_opens_whole(tmp_path: Path, page: browser.Page) -> None:
@@ -168,7 +183,9 @@ def test_the_columns_are_those_of_the_page(tmp_path: Path, page: browser.Page) -
         for key in ("start", "end", "name", "flags"):
             assert columns[key] == [getattr(row, key) for row in ordered], key
         thrown = dict(zip(columns["thrown"][::2], columns["thrown"][1::2], strict=True))
-        assert thrown == {at: 0 if row.raised is None else row.raised + 1 for at, row in enumerate(ordered) if row.flags & THROWN}
+        assert thrown == {
+            at: 0 if row.raised is None else row.raised + 1 for at, row in enumerate(ordered) if row.flags & THROWN
+        }
         folds = [(at, row.folded, row.folded_ns) for at, row in enumerate(ordered) if row.folded]
         got = columns["folds"]
         assert sorted(zip(got[::3], got[1::3], got[2::3], strict=True)) == folds
@@ -213,7 +230,9 @@ def test_search(tmp_path: Path, page: browser.Page) -> None:
         assert page.text("#found").startswith(f"{position} of ")
         names_seen.add(page.text(".heading"))
     assert names_seen == {"f7"}
-    chosen = sorted((row.start, track) for track, rows in read.slices.items() for row in rows if "f7" in read.name(row))[2]
+    chosen = sorted(
+        (row.start, track) for track, rows in read.slices.items() for row in rows if "f7" in read.name(row)
+    )[2]
     assert saved(page, "s").startswith(f"{chosen[1]}.")
     page.press("Escape", "N")
     assert page.evaluate("document.getElementById('search').value") == ""
@@ -237,7 +256,9 @@ def test_the_sums_of_a_range_are_those_of_the_slices(tmp_path: Path, page: brows
         page.click("[data-sort=self]")  # it was sorted by it, the greatest first
     start, end = (float(text) for text in saved(page, "r").split("_"))
     expected = sums(report.read(path), start, end)
-    rows = page.evaluate("[...document.querySelectorAll('.functions tbody tr')].map(r => [...r.cells].map(c => c.innerText.trim()))")
+    rows = page.evaluate(
+        "[...document.querySelectorAll('.functions tbody tr')].map(r => [...r.cells].map(c => c.innerText.trim()))"
+    )
     assert {name for name, *_ in rows} == expected.keys()
     for name, count, total, self in rows:
         line = expected[name]
@@ -247,7 +268,9 @@ def test_the_sums_of_a_range_are_those_of_the_slices(tmp_path: Path, page: brows
     values = [getattr(expected[name], key) for name, *_ in rows]
     assert values == pytest.approx(sorted(values, reverse=True), abs=3)
     page.click("[data-key=flame]")
-    widest = page.evaluate("Math.max(...[...document.querySelectorAll('.flame button')].map(b => b.getBoundingClientRect().width))")
+    widest = page.evaluate(
+        "Math.max(...[...document.querySelectorAll('.flame button')].map(b => b.getBoundingClientRect().width))"
+    )
     assert 0 < widest <= page.box(".flame")["width"] + 1
 
 
@@ -331,7 +354,9 @@ def test_data_that_is_damaged_is_said(tmp_path: Path, page: browser.Page) -> Non
 
 
 def test_three_hundred_threads(tmp_path: Path, page: browser.Page) -> None:
-    tracks = [thread(slices((2_000 + i, 90_000, 10, 0)), name=f"pool-{i}", id=5_000 + i, serial=i + 1) for i in range(300)]
+    tracks = [
+        thread(slices((2_000 + i, 90_000, 10, 0)), name=f"pool-{i}", id=5_000 + i, serial=i + 1) for i in range(300)
+    ]
     path = write(tmp_path, timeline(*tracks, end=100_000, spans=[Span("t", "test", 1_000, 100_000, 0)]))
     page.open(path)
     assert [text for text in page.texts(".label-name") if "more" in text] == ["and 260 more"]
@@ -400,7 +425,9 @@ def test_short_slices_can_be_hidden(tmp_path: Path, page: browser.Page) -> None:
 
 
 def test_a_test_without_calls(tmp_path: Path, page: browser.Page) -> None:
-    page.open(write(tmp_path, timeline(spans=[Span("t", "test", 1_000, END, 0), Span("setup", "test", 1_000, 9_000, 1)])))
+    page.open(
+        write(tmp_path, timeline(spans=[Span("t", "test", 1_000, END, 0), Span("setup", "test", 1_000, 9_000, 1)]))
+    )
     assert "No Python calls recorded" in page.text("#nothing")
 
 

@@ -107,7 +107,9 @@ class Browser:
             page.call(f"{domain}.enable")
         page.resize(width, height, touch=touch)
         features = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        page.call("Emulation.setEmulatedMedia", features=[*features, {"name": "prefers-reduced-motion", "value": "reduce"}])
+        page.call(
+            "Emulation.setEmulatedMedia", features=[*features, {"name": "prefers-reduced-motion", "value": "reduce"}]
+        )
         return page
 
     def close(self) -> None:
@@ -143,9 +145,7 @@ class Page:
             self.troubles.append(f"a dialog: {params['message']}")
 
     def resize(self, width: int, height: int, *, touch: bool = False) -> None:
-        self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=touch
-        )
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=touch)
         self.call("Emulation.setTouchEmulationEnabled", enabled=touch, maxTouchPoints=5 if touch else 1)
 
     def open(self, path: Path, fragment: str = "", *, ready: str = "document.documentElement?.dataset.ready") -> None:
@@ -181,7 +181,9 @@ class Page:
         return str(self.evaluate(f"document.querySelector({json.dumps(selector)}).innerText"))
 
     def texts(self, selector: str) -> list[str]:
-        found: list[str] = self.evaluate(f"[...document.querySelectorAll({json.dumps(selector)})].map(e => e.innerText)")
+        found: list[str] = self.evaluate(
+            f"[...document.querySelectorAll({json.dumps(selector)})].map(e => e.innerText)"
+        )
         return found
 
     def box(self, selector: str) -> dict[str, float]:
@@ -225,7 +227,14 @@ class Page:
             text = key if len(key) == 1 else TEXT_KEYS.get(key, "")
             modifiers = SHIFT if len(key) == 1 and key.isupper() else 0
             code = KEYS.get(key, ord(key.upper()) if len(key) == 1 else 0)
-            self.call("Input.dispatchKeyEvent", type="keyDown", key=key, text=text, modifiers=modifiers, windowsVirtualKeyCode=code)
+            self.call(
+                "Input.dispatchKeyEvent",
+                type="keyDown",
+                key=key,
+                text=text,
+                modifiers=modifiers,
+                windowsVirtualKeyCode=code,
+            )
             self.call("Input.dispatchKeyEvent", type="keyUp", key=key, modifiers=modifiers, windowsVirtualKeyCode=code)
         self.frame()
 

@@ -314,6 +314,6 @@ def test_own_functions_bring_their_source(tmp_path: Path) -> None:
     assert shared.source == {}
     key = shared.model["files"]["source"][place]
     assert [bool(each) for each in shared.model["files"]["source"]] == [at == place for at in (0, 1)]
-    assert exporter.shared == [f"assets/source-{key}.js"]
+    assert [name for name in exporter.shared if "source-" in name] == [f"assets/source-{key}.js"]
     script = (tmp_path / exporter.shared[0]).read_text(encoding="utf-8")
     assert json.loads(script.removeprefix("timelineSource(").join("[]").replace(")]", "]")) == [key, text]

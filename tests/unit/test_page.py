@@ -20,7 +20,7 @@ TEXT = (
 
 @pytest.fixture
 def viewer(tmp_path: Path) -> Path:
-    for name, text in {"a.css": "p{}", "a.js": "one()\n// {{summary}} €", "b.js": "two()"}.items():
+    for name, text in {"a.css": "p{}", "a.js": "one('{{summary}} €')", "b.js": "two()"}.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     return tmp_path
 
@@ -37,7 +37,7 @@ def policy(page: str) -> str:
 
 def test_shared_assets_stay_beside_the_page(viewer: Path) -> None:
     template = Template(TEXT, standalone=False, viewer=viewer)
-    assert template.assets == {"a.css": b"p{}", "a.js": "one()\n// {{summary}} €".encode(), "b.js": b"two()"}
+    assert template.assets == {"a.css": b"p{}", "a.js": "one('{{summary}} €')".encode(), "b.js": b"two()"}
     page = filled(template, summary="x {{policy}}")
     assert page == TEXT.replace("{{summary}}", "x \0").replace("{{policy}}", policy(page)).replace("\0", "{{policy}}")
     assert "default-src 'none'" in policy(page)
@@ -53,7 +53,7 @@ def test_a_page_that_stands_alone_runs_its_own_scripts_only(viewer: Path) -> Non
     assert template.assets == {}
     page = filled(template, summary="x")
     assert "assets/" not in page
-    scripts = ["one()\n// {{summary}} €", "two()"]
+    scripts = ["one('{{summary}} €')", "two()"]
     assert all(f"<script>{script}</script>" in page for script in scripts)
     assert "<style>p{}</style>" in page
     hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]

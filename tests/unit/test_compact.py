@@ -1,0 +1,30 @@
+"""What ships of the viewer's scripts does the same as what is read of them, and is small."""
+
+from __future__ import annotations
+
+import re
+
+from pytest_timeline.export.compact import compact
+from pytest_timeline.export.page import VIEWER
+
+MOST = 120_000  # bytes of script, of all pages together
+
+
+def test_comments_types_and_blanks_go() -> None:
+    script = '// first\n"use strict";\n\n/** @type {a} */\nconst a = /** @type {b} */ (b);  // why\nif (a) {\n  b = c + +d;\n}\n'
+    assert compact(script) == '"use strict";\nconst a=(b);\nif(a){\nb=c + +d;\n}\n'
+
+
+def test_strings_and_expressions_stay() -> None:
+    script = 'const a = "x  =  y // z";\nconst b = `${ c } = d`;\nconst e = /[ =] \\/\\/ "/;\n'
+    assert compact(script) == script
+
+
+def test_the_scripts_are_small_and_have_nothing_that_compacting_breaks() -> None:
+    scripts = [path.read_text(encoding="utf-8") for path in VIEWER.glob("*.js")]
+    assert sum(len(compact(script).encode()) for script in scripts) < MOST
+    for script in scripts:
+        bare = re.sub(r"/\*\*.*?\*/", "", script, flags=re.DOTALL)
+        assert len(bare) > len(script) / 3
+        for line in bare.split("\n"):
+            assert line.count("`") % 2 == 0, f"a text over several lines: {line}"
