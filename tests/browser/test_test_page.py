@@ -21,6 +21,15 @@ from support.timelines import CLOCK, CODE, THROWN, Row, names, random_rows, slic
 END = 1_000_000  # ns
 FAILED_AT = 600_000
 SOURCE = "def test_it():\n    helper()\n\n\ndef helper():\n    assert 1 == 2\n"
+DECODE = """new Promise((resolve, reject) => {
+    const plain = columns => Object.fromEntries(Object.entries(columns).map(([key, column]) => [key, [...column]]));
+    const scope = { postMessage: answer => {
+        if (answer.error) reject(new Error(answer.error));
+        if (answer.columns) resolve(plain(answer.columns));
+    } };
+    decodeWorker(scope);
+    scope.onmessage({ data: { block: 1, kind: "slices", raw: %d, text: %s, tracks: [%s] } });
+})"""
 HOSTILE = [
     "</script><script>window.hit=1</script>",
     "<img src=x onerror=window.hit=1>",
@@ -169,14 +178,8 @@ def test_the_columns_are_those_of_the_page(tmp_path: Path, page: browser.Page) -
         track = read.head["tracks"][index]
         text = read.elements.scripts[f"block-{track['block']}"]
         about = read.head["blocks"][track["block"]]
-        columns = page.evaluate(
-            """new Promise((resolve, reject) => {
-                const scope = { postMessage: answer => answer.error ? reject(Error(answer.error)) : answer.columns && resolve(
-                    Object.fromEntries(Object.entries(answer.columns).map(([key, column]) => [key, [...column]]))) };
-                decodeWorker(scope);
-                scope.onmessage({ data: { block: 1, kind: "slices", raw: %d, text: %s, tracks: [%s] } }); })"""
-            % (about["raw"], json.dumps(text), json.dumps(track))
-        )
+        script = DECODE % (about["raw"], json.dumps(text), json.dumps(track))
+        columns = page.evaluate(script)
         ordered = sorted(rows, key=lambda row: (row.depth, row.start))
         depths = Counter(row.depth for row in rows)
         assert columns["levels"] == [sum(depths[d] for d in range(depth)) for depth in range(track["levels"] + 1)]

@@ -164,12 +164,16 @@ class Page:
 
     def until(self, condition: str, *, seconds: float = 30) -> None:
         """Wait until the JavaScript condition holds. Raises BrowserError when it does not come true."""
-        script = """new Promise((resolve, reject) => {
-            const end = performance.now() + %d;
-            const look = () => (%s) ? resolve() : performance.now() > end ? reject(new Error("in vain")) : setTimeout(look, 5);
-            look(); })"""
+        script = f"""new Promise((resolve, reject) => {{
+            const end = performance.now() + {seconds * 1000};
+            const look = () => {{
+                if ({condition}) resolve();
+                else if (performance.now() > end) reject(new Error("in vain"));
+                else setTimeout(look, 5);
+            }};
+            look(); }})"""
         try:
-            self.evaluate(script % (seconds * 1000, condition))
+            self.evaluate(script)
         except BrowserError as error:
             raise BrowserError(f"{condition}: {error}; {self.troubles}") from None
 
@@ -188,9 +192,8 @@ class Page:
 
     def box(self, selector: str) -> dict[str, float]:
         """Return the element's place: x, y, width, height."""
-        found: dict[str, float] = self.evaluate(
-            f"(b => ({{x: b.x, y: b.y, width: b.width, height: b.height}}))(document.querySelector({json.dumps(selector)}).getBoundingClientRect())"
-        )
+        script = f"document.querySelector({json.dumps(selector)}).getBoundingClientRect().toJSON()"
+        found: dict[str, float] = self.evaluate(script)
         return found
 
     def click(self, selector: str) -> None:

@@ -11,7 +11,16 @@ MOST = 120_000  # bytes of script, of all pages together
 
 
 def test_comments_types_and_blanks_go() -> None:
-    script = '// first\n"use strict";\n\n/** @type {a} */\nconst a = /** @type {b} */ (b);  // why\nif (a) {\n  b = c + +d;\n}\n'
+    script = """\
+// first
+"use strict";
+
+/** @type {a} */
+const a = /** @type {b} */ (b);  // why
+if (a) {
+  b = c + +d;
+}
+"""
     assert compact(script) == '"use strict";\nconst a=(b);\nif(a){\nb=c + +d;\n}\n'
 
 

@@ -315,5 +315,5 @@ def test_own_functions_bring_their_source(tmp_path: Path) -> None:
     key = shared.model["files"]["source"][place]
     assert [bool(each) for each in shared.model["files"]["source"]] == [at == place for at in (0, 1)]
     assert [name for name in exporter.shared if "source-" in name] == [f"assets/source-{key}.js"]
-    script = (tmp_path / exporter.shared[0]).read_text(encoding="utf-8")
+    script = (tmp_path / f"assets/source-{key}.js").read_text(encoding="utf-8")
     assert json.loads(script.removeprefix("timelineSource(").join("[]").replace(")]", "]")) == [key, text]
