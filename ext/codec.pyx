@@ -17,10 +17,11 @@ from columns cimport (
 )
 from nest cimport cut, die
 from reader cimport (
-    MARKED, Pause, Reader, Thread, advance, cut_lane, forget_idle, free_reader, give_memory, scan, start_reader,
+    MARKED, News, Pause, Reader, Thread, advance, cut_lane, forget_idle, forget_news, free_reader, give_memory, scan,
+    start_reader,
 )
 from spool cimport (
-    PT_CHUNK_BYTES, PT_CHUNKS_OFFSET, PT_MAGIC, PT_MAX_CHUNKS, PT_VERSION, pt_header, pt_load32, pt_load64,
+    PT_CHILD, PT_CHUNK_BYTES, PT_CHUNKS_OFFSET, PT_MAGIC, PT_MAX_CHUNKS, PT_VERSION, pt_header, pt_load32, pt_load64,
     pt_monotonic_ns, pt_now, pt_store32, pt_store64,
 )
 from walk cimport Before, Folded, Walk, Window, folded_into
@@ -103,6 +104,11 @@ cdef class Slices:
         c.folded[row] = folded
         c.folded_ticks[row] = folded_ticks
         c.count = row + 1
+
+    @property
+    def start(self):
+        """The tick at which the first slice starts; 0 = there is none."""
+        return self.columns.start[0] if self.columns.count else 0
 
     @property
     def folded(self):
@@ -285,6 +291,11 @@ cdef class Spool:
         return name.split(b"\0")[0].decode("utf-8", "replace")
 
     @property
+    def clock_error_ns(self):
+        """How far the ticks may be off: those of a process on another host were translated; 0 = this host's."""
+        return self.reader.header.clock_error_ns
+
+    @property
     def dropped(self):
         return pt_load64(&self.reader.header.dropped)
 
@@ -319,6 +330,26 @@ cdef class Spool:
         with nogil:
             pause = advance(r, until)
         return (r.mark.thread, r.mark.tick, r.mark.code, r.mark.text[:r.mark.size]) if pause == MARKED else None
+
+    def news(self):
+        """Return what was read since the last call of processes that this one started or reaped, in order of time.
+
+        ("child", tick, thread serial, pid, tick before the call, command line) or
+        ("reaped", tick, thread serial, pid, status or None). A pid of 0 is not known; the thread's next "reaped" of
+        pid 0 is of the same process.
+        """
+        cdef Reader *r = &self.reader
+        cdef News *n
+        cdef size_t i
+        cdef list told = []
+        for i in range(r.news_count):
+            n = &r.news[i]
+            if n.kind == PT_CHILD:
+                told.append(("child", n.tick, n.thread, n.pid, n.started, n.command[:n.size]))
+            else:
+                told.append(("reaped", n.tick, n.thread, n.pid, n.status if n.known else None))
+        forget_news(r)
+        return told
 
     def cut(self, uint64_t tick):
         """End the window at `tick` and start the next.

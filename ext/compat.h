@@ -85,6 +85,10 @@ static inline void *pt_extra_of(PyObject *code, Py_ssize_t index)
     return result;
 }
 
+/* How builtin functions are called; the names that methodobject.h has for it vary. */
+typedef PyObject *(*pt_fast_function)(PyObject *, PyObject *const *, Py_ssize_t);
+typedef PyObject *(*pt_keywords_function)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+
 /* The code object of the frame that runs; a new reference, or NULL without an exception. */
 static inline PyObject *pt_current_code(void)
 {
