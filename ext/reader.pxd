@@ -6,7 +6,9 @@ from libc.stdint cimport UINT64_MAX, int32_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from columns cimport CALLABLE, CUT_START, RESUMED, THROWN, YIELDED, Columns, Name, NameTable, define_name, find_name, grown
+from columns cimport (
+    CALLABLE, CUT_START, RESUMED, THROWN, YIELDED, Columns, Name, NameTable, define_name, find_name, grown,
+)
 from nest cimport Nest, clamped, cut, enter, leave, pop, push, release, start_window
 from spool cimport (
     PT_BLOCKING, PT_C_RAISE, PT_C_RETURN, PT_CALL, PT_CALLABLE, PT_CHILD, PT_CHUNK_BYTES, PT_CHUNK_RECORDS,

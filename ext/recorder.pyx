@@ -17,22 +17,21 @@ import os
 import sys
 
 from spool cimport (
-    PT_BLOCKING, PT_C_RAISE, PT_C_RETURN, PT_CALL, pt_callable, PT_CALLABLE, pt_choose_clock, PT_CODE, pt_code,
-    PT_INSTANT, PT_MARK, pt_monotonic_ns, pt_now, PT_PROCESS, PT_RAISED, PT_RESUME, PT_RETURN, PT_SESSION_BEGIN,
-    PT_SESSION_END, PT_SPAN_BEGIN, PT_SPAN_END, PT_START, PT_STRING, PT_TEST_BEGIN, PT_TEST_END, pt_thread,
-    PT_THREAD, PT_THROW, PT_UNWIND, PT_WORD, PT_YIELD,
+    PT_BLOCKING, PT_CALL, PT_CALLABLE, PT_CODE, PT_C_RAISE, PT_C_RETURN, PT_INSTANT, PT_MARK, PT_PROCESS, PT_RAISED,
+    PT_RESUME, PT_RETURN, PT_SESSION_BEGIN, PT_SESSION_END, PT_SPAN_BEGIN, PT_SPAN_END, PT_START, PT_STRING,
+    PT_TEST_BEGIN, PT_TEST_END, PT_THREAD, PT_THROW, PT_UNWIND, PT_WORD, PT_YIELD, pt_callable, pt_choose_clock,
+    pt_code, pt_monotonic_ns, pt_now, pt_thread,
 )
 from writer cimport (
-    pt_begin, pt_children, pt_children_alive, pt_callable_key, pt_callable_name, PT_CAN_DETACH, pt_current, pt_current_code, pt_deepen, pt_depth,
-    pt_extra_is_plain, pt_extra_of, pt_finish, PT_FREE_THREADED, pt_get_extra, pt_glob_matches, PT_HAS_MONITORING,
-    pt_introduce, pt_is_python, pt_loaded_module, PT_MAX_PAYLOAD, PT_MAX_TEXT, pt_me, PT_NAMED, pt_native_thread_id,
-    pt_new_callback, pt_new_id, pt_process_id, pt_profile_call, pt_profile_call_end, pt_profile_enter,
-    pt_profile_leave, pt_profiler_is_set, pt_put, pt_put_payload, pt_refill, pt_request_extra, pt_room,
-    pt_set_extra, pt_set_profiler, pt_spawn_detached, pt_states, pt_tap_processes, pt_states_used, pt_thread_state, pt_tick_source,
-    pt_type_public_name, PT_UNKNOWN, PT_UNLIKELY, PT_UNNAMED, Py_DECREF, Py_None, Py_SIZE, Py_TYPE,
+    PT_CAN_DETACH, PT_HAS_MONITORING, PT_MAX_PAYLOAD, PT_MAX_TEXT, PT_NAMED, PT_UNKNOWN, PT_UNLIKELY, PT_UNNAMED,
     PyCodeObject, PyDict_CheckExact, PyDict_GetItemString, PyDict_GetItemWithError, PyErr_Clear,
-    PyExceptionInstance_Check, PyLong_AsSize_t, PyModule_GetDict, PyObject_GenericGetDict,
-    PyThread_get_thread_ident,
+    PyExceptionInstance_Check, PyLong_AsSize_t, PyModule_GetDict, PyObject_GenericGetDict, PyThread_get_thread_ident,
+    Py_DECREF, Py_None, Py_SIZE, Py_TYPE, pt_begin, pt_callable_key, pt_callable_name, pt_children, pt_children_alive,
+    pt_current, pt_current_code, pt_deepen, pt_depth, pt_extra_of, pt_finish, pt_glob_matches, pt_introduce,
+    pt_is_python, pt_loaded_module, pt_me, pt_native_thread_id, pt_new_callback, pt_new_id, pt_process_id,
+    pt_profile_call, pt_profile_call_end, pt_profile_enter, pt_profile_leave, pt_profiler_is_set, pt_put,
+    pt_put_payload, pt_refill, pt_request_extra, pt_room, pt_set_extra, pt_set_profiler, pt_spawn_detached, pt_states,
+    pt_states_used, pt_tap_processes, pt_thread_state, pt_tick_source, pt_try_plain_extra, pt_type_public_name,
 )
 
 # ---- what is known of code objects and of call sites ----
@@ -323,10 +322,9 @@ cdef CodeState *admitted(PyObject *code) noexcept:
 
 cdef int claim_extra() except -1:
     """Get a place in every code object's co_extra, and find out whether it may be read directly."""
-    global extra_index, pt_extra_is_plain
+    global extra_index
     cdef PyObject *code
     cdef CodeState *state
-    cdef void *told = NULL
     extra_index = pt_request_extra(free_code_state)
     if extra_index < 0:
         raise RuntimeError("no room for another tool's data on code objects")
@@ -336,9 +334,7 @@ cdef int claim_extra() except -1:
     if state == NULL or pt_set_extra(code, extra_index, state) != 0:
         free(state)
         raise MemoryError
-    pt_get_extra(code, extra_index, &told)
-    pt_extra_is_plain = not PT_FREE_THREADED
-    pt_extra_is_plain = pt_extra_is_plain and told == state and pt_extra_of(code, extra_index) == state
+    pt_try_plain_extra(code, extra_index, state)
     return 0
 
 

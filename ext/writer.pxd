@@ -7,10 +7,8 @@ from spool cimport pt_header, pt_record
 cdef extern from "compat.h" nogil:
     int PT_HAS_MONITORING
     int pt_request_extra(void (*free_function)(void *) noexcept nogil)
-    int pt_extra_is_plain
-    int PT_FREE_THREADED
+    void pt_try_plain_extra(PyObject *code, Py_ssize_t index, void *expected)
     void *pt_extra_of(PyObject *code, Py_ssize_t index)
-    int pt_get_extra(PyObject *code, Py_ssize_t index, void **extra)
     int pt_set_extra(PyObject *code, Py_ssize_t index, void *extra)
     PyObject *pt_current_code()
     bint PT_UNLIKELY(bint)
