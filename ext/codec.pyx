@@ -379,14 +379,17 @@ cdef class Spool:
         forget_idle(r)
         return tracks, lane
 
-    def die(self):
-        """The process is gone: what is open ends at its last record, if all are read; else nothing happens."""
+    def die(self, uint64_t tick=0):
+        """The process is gone, since `tick` or its last record: what is open ends there.
+
+        Nothing happens as long as there are records to read.
+        """
         cdef size_t i
         for i in range(self.reader.count):
             if self.reader.threads[i].head != UINT64_MAX:
                 return
         for i in range(self.reader.count):
-            die(&self.reader.threads[i].nest, self.reader.last)
+            die(&self.reader.threads[i].nest, max(tick, self.reader.last))
 
 
 cdef str thread_name(Thread *t):
