@@ -13,7 +13,7 @@ from pytest_timeline._codec import Names, Spool, monotonic_ns
 from pytest_timeline.collect.alive import Watch
 from pytest_timeline.collect.label import label
 from pytest_timeline.collect.story import CRASHED, Story, Told
-from pytest_timeline.timeline.model import Process, Timeline, Track
+from pytest_timeline.timeline.model import Lane, Process, Timeline, Track
 
 NAMES_KEPT = 64  # of processes that are gone: a child that they forked may yet turn up
 
@@ -164,9 +164,8 @@ class Family:
         dropped, self._dropped_before = self.dropped - self._dropped_before, self.dropped
         test = told.test
         result = told.result if told.result is not None else {"outcome": CRASHED if self.over else "error"}
-        timeline = Timeline(
-            str(test.get("nodeid")) if test else "", self._window, tick, processes, told.spans, told.instants
-        )
+        lanes = [Lane("test", "test", 0, told.spans, told.instants)] if told.spans or told.instants else []
+        timeline = Timeline(str(test.get("nodeid")) if test else "", self._window, tick, processes, lanes)
         if test:
             timeline.args = {"outcome": result.get("outcome"), "worker": self.worker, "rerun": test.get("rerun", 0)}
             timeline.args["folded"] = sum(
