@@ -2,10 +2,11 @@
 """Spool bytes to columns to encoded bytes, without the GIL: reading and nesting, and one encoder per format."""
 import mmap
 import os
+from operator import itemgetter
 
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.object cimport PyObject
-from libc.stdint cimport UINT64_MAX, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport SIZE_MAX, UINT64_MAX, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
@@ -15,6 +16,7 @@ from buffer cimport Buffer
 from columns cimport (
     CODE, CUT_START, STRING, Columns, Name, NameTable, define_name, find_name, free_columns, free_names, grown, reserve,
 )
+from flows cimport find_rows
 from nest cimport cut, die
 from reader cimport (
     MARKED, News, Pause, Reader, Thread, advance, cut_lane, forget_idle, forget_news, free_reader, give_memory, scan,
@@ -24,7 +26,9 @@ from spool cimport (
     PT_CHILD, PT_CHUNK_BYTES, PT_CHUNKS_OFFSET, PT_MAGIC, PT_MAX_CHUNKS, PT_VERSION, pt_header, pt_load32, pt_load64,
     pt_monotonic_ns, pt_now, pt_store32, pt_store64,
 )
-from walk cimport Before, Folded, Walk, Window, folded_into
+from walk cimport Before, FlowEnd, Folded, Walk, Window, folded_into
+
+flow_row, flow_tick = itemgetter(0), itemgetter(1)
 
 
 cdef class Names:
@@ -430,9 +434,10 @@ cdef class Source:
     cdef Buffer out
     cdef Names names         # kept alive
     cdef Before *before
+    cdef FlowEnd *flows
 
     def __cinit__(self, Slices slices not None, Names names not None, uint64_t origin, double ns_per_tick, list before,
-                  uint64_t now, write not None):
+                  uint64_t now, list flows, write not None):
         cdef size_t i
         self.names = names
         self.before = <Before *> grown(NULL, (len(before or ()) + 1) * sizeof(Before))
@@ -450,9 +455,18 @@ cdef class Source:
             self.window.continued = len(before)
             for i in range(self.window.continued):
                 _, self.before[i].start, self.before[i].count, self.before[i].ticks = before[i]
+        self.flows = <FlowEnd *> grown(NULL, (len(flows or ()) + 1) * sizeof(FlowEnd))
+        self.window.flows = self.flows
+        i = 0
+        for row, id, enters, _ in flows or ():
+            if row >= self.window.continued:  # else it was begun in an earlier window, where nobody knew of this
+                self.flows[i].row, self.flows[i].id, self.flows[i].enters = row, id, enters
+                i += 1
+        self.flows[i].row = SIZE_MAX
 
     def __dealloc__(self):
         free(self.before)
+        free(self.flows)
         free(self.out.bytes)
 
     cdef tuple result(self):
@@ -468,18 +482,18 @@ cdef class Source:
 
 
 def perfetto_slices(Slices slices, Names names, uint64_t origin, double ns_per_tick, uint64_t track, uint32_t sequence,
-                    write, list before=None, uint64_t now=0):
+                    write, list before=None, uint64_t now=0, list flows=None):
     """Write the slices as packets of one sequence; see the stub."""
-    cdef Source source = Source(slices, names, origin, ns_per_tick, before, now, write)
+    cdef Source source = Source(slices, names, origin, ns_per_tick, before, now, flows, write)
     with nogil:
         perfetto.encode(&source.out, &source.window, &source.walk, track, sequence)
     return source.result()
 
 
 def chrome_slices(Slices slices, Names names, uint64_t origin, double ns_per_tick, bytes lane not None, write,
-                  list before=None, uint64_t now=0):
+                  list before=None, uint64_t now=0, list flows=None):
     """Write the slices as JSON objects; see the stub."""
-    cdef Source source = Source(slices, names, origin, ns_per_tick, before, now, write)
+    cdef Source source = Source(slices, names, origin, ns_per_tick, before, now, flows, write)
     cdef const char *text = lane
     cdef size_t length = len(lane)
     with nogil:
@@ -495,3 +509,25 @@ def continued(Slices slices not None, list before not None):
            and before[row][0] == c.name[row]):
         row += 1
     return row
+
+
+def flow_rows(Slices slices not None, list flows not None):
+    """Return [(row, id, enters, tick at which the slice starts)], in order of row; see the stub."""
+    cdef list ordered = sorted(flows, key=flow_tick)
+    cdef Columns *c = &slices.columns
+    cdef size_t count = len(ordered)
+    cdef FlowEnd *ends = <FlowEnd *> grown(NULL, (count + 1) * sizeof(FlowEnd))
+    cdef size_t i
+    cdef list found = []
+    try:
+        for i in range(count):
+            ends[i].id, ends[i].tick, ends[i].enters = ordered[i]
+        with nogil:
+            find_rows(c, ends, count)
+        for i in range(count):
+            if ends[i].row != SIZE_MAX:
+                found.append((ends[i].row, ends[i].id, ends[i].enters, c.start[ends[i].row]))
+    finally:
+        free(ends)
+    found.sort(key=flow_row)
+    return found
