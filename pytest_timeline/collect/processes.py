@@ -137,7 +137,7 @@ class Processes:
             self.looked = tick
 
     def _sight(self, root_pid: int, tick: int) -> None:
-        """Look for children in /proc. One that is seen twice and that nobody has told of meanwhile was started by C code."""
+        """Look into /proc. One that is seen twice, and that nobody has told of meanwhile, was started by C code."""
         seen, self._seen = self._seen, {}
         living = [child.pid for child in self._children if child.end is None and child.pid not in self.foreign]
         for parent in (root_pid, *living):
