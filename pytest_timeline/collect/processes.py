@@ -105,9 +105,9 @@ class Processes:
 
     def _reaped(self, spool: Spool, thread: int, pid: int, tick: int, status: int | None) -> None:
         child = self._by_pid.get(pid) if pid else self._unnamed.pop((spool.path, thread), None)
-        if child is not None and child.status is None:
+        if child is not None:
             child.end = tick if child.end is None else min(child.end, tick)
-            child.status = status
+            child.status = status if child.status is None else child.status
 
     def _add(self, child: Child) -> Child:
         self._children.append(child)
