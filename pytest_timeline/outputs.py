@@ -7,9 +7,12 @@ import re
 import zlib
 from pathlib import Path
 
+from pytest_timeline import spooldir
+
 MANIFEST = "run.json"
 TESTS = "tests"
 COMBINED = "combined"
+LIVE = "live"  # of a run that is looked at while it goes on
 MAX_NAME_BYTES = 150
 
 
@@ -41,6 +44,19 @@ def remove_previous(directory: str | Path) -> None:
     try:
         (directory / TESTS).rmdir()
     except OSError:  # there is none, or it holds what is not ours
+        pass
+
+
+def remove_live(directory: str | Path, spool_dir: str | Path) -> None:
+    """Delete the files that a look at the run of `spool_dir` left in `directory`: the run's own say it all."""
+    import orjson
+
+    try:
+        files = orjson.loads((Path(spool_dir) / spooldir.LIVE).read_bytes())["files"]
+        for file in files.values():
+            if file.startswith(f"{LIVE}.") and os.path.basename(file) == file:
+                (Path(directory) / file).unlink(missing_ok=True)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # nobody looked, or it is no matter of ours
         pass
 
 
