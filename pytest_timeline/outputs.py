@@ -52,12 +52,15 @@ def remove_live(directory: str | Path, spool_dir: str | Path) -> None:
     import orjson
 
     try:
-        files = orjson.loads((Path(spool_dir) / spooldir.LIVE).read_bytes())["files"]
-        for file in files.values():
-            if file.startswith(f"{LIVE}.") and os.path.basename(file) == file:
+        files = list(orjson.loads((Path(spool_dir) / spooldir.LIVE).read_bytes())["files"].values())
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # nobody looked
+        return
+    for file in files:
+        if isinstance(file, str) and file.startswith(f"{LIVE}.") and os.path.basename(file) == file:
+            try:
                 (Path(directory) / file).unlink(missing_ok=True)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # nobody looked, or it is no matter of ours
-        pass
+            except OSError:
+                pass
 
 
 def _is_ours(file: str) -> bool:

@@ -129,5 +129,5 @@ def _read_from_outside(directory: Path, spool_dir: Path, settings: dict[str, lis
     finally:
         for family in families:
             family.close()
-    warning = f"{silence}: this is read from what it left, and what it had read before is missing"
+    warning = f"{silence}, so this was read from the spools; what it had read before is missing"
     return Answer(snapshot.look, [warning], refusal)

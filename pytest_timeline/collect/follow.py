@@ -175,10 +175,10 @@ class Follower:
 
     def _beat(self) -> None:
         self.status["heartbeat"] = time.monotonic_ns()
-        if self.writing is not None:
-            self.status["done"], self.status["total"] = self.writing.done, self.writing.total
         for family in self.families.values():
             family.beat()
+        if self.writing is not None:
+            self.status["done"], self.status["total"] = self.writing.done, self.writing.total
 
 
 def main(spool_dir: str) -> None:

@@ -14,9 +14,10 @@ MOST_OF_NAME = 0.6  # of what a line has beside the time
 
 
 def show(look: Look, *, depth: int, width: int, bold: bool = False) -> Iterator[str]:
-    """Yield the lines; of each stack `depth` frames, in `width` columns, file names relative to the working directory."""
-    families = [family for family in look["families"] if family["test"] or family["processes"]]
-    for family in families or look["families"]:
+    """Yield the lines, of `width` columns; `depth` frames of each stack, files relative to the working directory."""
+    busy = [family for family in look["families"] if family["test"] or family["processes"]] or look["families"]
+    workers = [family for family in busy if family["worker"]]  # their controller runs no test
+    for family in workers or busy:
         yield _bold(_shortened(_heading(family, look["partial"]), width), bold)
         if not family["processes"]:
             yield "  no recorded call is going on"
