@@ -10,6 +10,7 @@ from pytest_timeline.collect.live import LiveFamily, LiveThread, Look
 
 LIBRARY = re.compile(r".*[/\\](?:(?:site|dist)-packages|lib[/\\]python3\.\d+t?|Lib)[/\\]")
 BOOTSTRAP = ("Thread._bootstrap", "Thread._bootstrap_inner")  # every thread's outermost frames
+TIME = 14  # columns, with the margin
 MOST_OF_NAME = 0.6  # of what a line has beside the time
 
 
@@ -61,17 +62,17 @@ def _stack(thread: LiveThread, depth: int, width: int) -> Iterator[str]:
         frames = frames[1:]
     hidden = len(frames) - depth
     if hidden > 0:
-        yield f"{'':14}... {hidden} more above"
+        yield f"{'':{TIME}}  ... {hidden} more above"
     shown = frames[-depth:]
     names = [printable(frame["name"]) for frame in shown]
-    room = width - 14
+    room = width - TIME - 2
     places = [f"{_place(frame['file'])}:{frame['line']}" if frame["file"] else "" for frame in shown]
     column = min(max(map(len, names)), int(room * MOST_OF_NAME))
     for frame, name, place in zip(shown, names, places, strict=True):
         line = _shortened(name, column if place else room).ljust(column)
         if place:
             line += "  " + _shortened_left(place, room - len(line) - 2)
-        yield f"{duration(frame['seconds']):>12}  {line}".rstrip()
+        yield f"{duration(frame['seconds']):>{TIME}}  {line}".rstrip()
 
 
 def _place(file: str) -> str:

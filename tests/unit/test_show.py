@@ -45,17 +45,17 @@ def test_a_stack_ends_where_it_waits() -> None:
         "\n"
         "  pytest (41)\n"
         "    MainThread (41)\n"
-        f"      12.3 s  test_get                {os.path.join('tests', 'test_q.py')}:7\n"
-        "      12.3 s  Queue.get               queue.py:180\n"
-        "      12.3 s  Pool.take               pool/a.py:5\n"
-        "       37 ms  threading.lock.acquire\n"
+        f"        12.3 s  test_get                {os.path.join('tests', 'test_q.py')}:7\n"
+        "        12.3 s  Queue.get               queue.py:180\n"
+        "        12.3 s  Pool.take               pool/a.py:5\n"
+        "         37 ms  threading.lock.acquire\n"
     )
 
 
 def test_only_the_innermost_frames_are_shown() -> None:
     assert text(family("a", HUNG), depth=1).splitlines()[4:] == [
-        "              ... 3 more above",
-        "       37 ms  threading.lock.acquire",
+        "                ... 3 more above",
+        "         37 ms  threading.lock.acquire",
     ]
 
 
