@@ -44,7 +44,7 @@ class LiveThread(TypedDict):
 class LiveProcess(TypedDict):
     pid: int
     name: str
-    threads: list[LiveThread]
+    threads: list[LiveThread]  # none: it is not recorded
 
 
 class LiveFamily(TypedDict):
@@ -55,7 +55,7 @@ class LiveFamily(TypedDict):
     test: str | None  # node id; None between tests
     seconds: float  # since the test began, or the last one ended
     spans: list[Open]  # the test's phase and the fixtures in it, outermost first
-    processes: list[LiveProcess]  # those that have anything open
+    processes: list[LiveProcess]  # those that have anything open, and those that are not recorded
 
 
 class Look(TypedDict):
@@ -186,6 +186,11 @@ def _family(family: Family, timeline: Timeline, rate: Rate) -> LiveFamily:
         ]
         if threads:
             processes.append(LiveProcess(pid=member.spool.pid, name=family.name_of(member.spool), threads=threads))
+    for lane in timeline.lanes:
+        for span in lane.spans:
+            if lane.kind == "process" and span.cut in ("end", "both") and not span.args["recorded"]:
+                name = f"{' '.join(span.args['argv']) or span.name} ({span.args['pid'] or '?'})"
+                processes.append(LiveProcess(pid=span.args["pid"] or 0, name=name, threads=[]))
     return LiveFamily(
         worker=family.worker,
         pid=root.pid,

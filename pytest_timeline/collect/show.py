@@ -25,6 +25,8 @@ def show(look: Look, *, depth: int, width: int, bold: bool = False) -> Iterator[
         for process in family["processes"]:
             yield ""
             yield _bold("  " + _shortened(printable(process["name"]), width - 2), bold)
+            if not process["threads"]:
+                yield "    not recorded"
             for thread in process["threads"]:
                 yield from _stack(thread, depth, width)
         yield ""

@@ -81,9 +81,7 @@ class Story:
     def snapshot(self, tick: int) -> Told:
         """Return what was told so far, as if the window ended at `tick`; it goes on."""
         open = {id(span) for span in self.open}
-        spans = [
-            replace(span, end=tick, cut="end") if id(span) in open else span for span in self._told.spans
-        ]
+        spans = [replace(span, end=tick, cut="end") if id(span) in open else span for span in self._told.spans]
         result = {"outcome": RUNNING} if self._told.test is not None else None
         return Told(self._told.test, result, spans, list(self._told.instants))
 

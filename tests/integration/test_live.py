@@ -223,6 +223,14 @@ def test_it(server): pass
     assert "1 passed" in run.end()
 
 
+def test_a_program_that_is_not_recorded(hung: Callable[..., Hung]) -> None:
+    run = hung("def test_it(): subprocess.run(['cat', 'pipe'], check=True)\nos.mkfifo('pipe')")
+    found = run.look_until("cat pipe (")
+    assert re.search(r"^  cat pipe \(\d+\)\n    not recorded$", found.out, re.MULTILINE)
+    (run.directory / "pipe").write_text("go on")
+    assert "1 passed" in run.end()
+
+
 def test_two_workers(hung: Callable[..., Hung]) -> None:
     pytest.importorskip("xdist")
     run = hung("def test_a(): await_end()\ndef test_b(): await_end()", "-n2")

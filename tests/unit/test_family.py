@@ -191,9 +191,9 @@ def test_a_snapshot_shows_the_open_window_and_leaves_it_open(run: RunWriter, fam
     for now in (200, 250):
         timeline = family.snapshot(run.start + now)
         assert slices(run, timeline) == {name: [(110, now)]}
-        assert [(span.name, span.end - run.start, span.args.get("cut")) for span in timeline.spans] == [
+        assert [(span.name, span.end - run.start, span.cut) for span in timeline.lanes[0].spans] == [
             ("a", now, "end"),
-            ("setup", 130, None),
+            ("setup", 130, ""),
             ("call", now, "end"),
         ]
         assert (timeline.name, timeline.args["outcome"], timeline.args["dropped"]) == ("a", "running", 2)
@@ -203,10 +203,10 @@ def test_a_snapshot_shows_the_open_window_and_leaves_it_open(run: RunWriter, fam
     root.mark(400, w.TEST_END, outcome="passed")
     (window,) = advance(run, family, 500)
     assert slices(run, window.timeline) == {name: [(110, 310)]}
-    assert [(span.end - run.start, span.args.get("cut")) for span in window.timeline.spans] == [
-        (400, None),
-        (130, None),
-        (300, None),
+    assert [(span.end - run.start, span.cut) for span in window.timeline.lanes[0].spans] == [
+        (400, ""),
+        (130, ""),
+        (300, ""),
     ]
     assert (window.timeline.args["outcome"], window.dropped) == ("passed", 2)
     between = family.snapshot(run.start + 600)

@@ -59,6 +59,12 @@ def test_only_the_innermost_frames_are_shown() -> None:
     ]
 
 
+def test_a_process_that_is_not_recorded_is_there() -> None:
+    hung = family("a", HUNG)
+    hung["processes"].append(LiveProcess(pid=42, name="sleep 100 (42)", threads=[]))
+    assert text(hung).splitlines()[-3:] == ["", "  sleep 100 (42)", "    not recorded"]
+
+
 def test_how_every_thread_begins_is_left_out() -> None:
     names = ["Thread._bootstrap", "Thread._bootstrap_inner", "Thread.run", "work"]
     shown = text(family("a", LiveThread(name="T", native_id=42, frames=[frame(name) for name in names])))
