@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Container, Iterable
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,6 +69,16 @@ class Processes:
         self._rows: list[Child | None] = []
         self.looked = 0  # tick of the newest look into /proc
         self._seen: dict[int, int] = {}  # pids that it found, and when each started
+
+    def copy(self) -> Processes:
+        """Return one to draw a snapshot from: drawing uses arrows up and gives rows away."""
+        made = copy(self)
+        everybody = {*self._children, *self._by_pid.values(), *(child for child in self._rows if child is not None)}
+        copies: dict[Child | None, Child] = {child: copy(child) for child in everybody}
+        made._children = [copies[child] for child in self._children]
+        made._by_pid = {pid: copies[child] for pid, child in self._by_pid.items()}
+        made._rows = [copies.get(child) for child in self._rows]
+        return made
 
     def joined(self, spool: Spool) -> Watch:
         """A process has a spool; return who watches it."""
