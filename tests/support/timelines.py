@@ -13,6 +13,7 @@ from support.trace_processor import ERRORS, query
 
 RESUMED, YIELDED, THROWN, CUT_START, CUT_END, HEALED, DIED = (1 << bit for bit in range(7))
 STRING, CODE, CALLABLE = 16, 17, 18
+TRACES = ("perfetto", "chrome")  # the formats that trace_processor reads
 CLOCK = Clock(1_000, 1.0)  # ticks are nanoseconds
 
 Row = tuple[int, ...]

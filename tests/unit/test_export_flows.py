@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from pytest_timeline._codec import flow_rows
-from pytest_timeline.export import FORMATS, make
+from pytest_timeline.export import make
 from pytest_timeline.timeline.model import Clock, Flow, Instant, Process, Span, Timeline, Track
 from support.timelines import (
     CLOCK,
     CUT_END,
     CUT_START,
     DIED,
+    TRACES,
     Place,
     Row,
     arrows,
@@ -33,7 +34,7 @@ from support.trace_processor import missing
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
 
-@pytest.fixture(params=FORMATS)
+@pytest.fixture(params=TRACES)
 def format(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -177,7 +178,7 @@ def test_random_flows_are_the_same(tmp_path: Path, clock: Clock, shortest: int) 
         draw.shuffle(track.flows)
 
     traces = []
-    for format in FORMATS:
+    for format in TRACES:
         path = write(format, tmp_path, made, clock)
         shown = drawn(path)
         places: list[list[Place]] = [

@@ -22,6 +22,7 @@ from support.timelines import (
     HEALED,
     RESUMED,
     THROWN,
+    TRACES,
     YIELDED,
     Drawn,
     Row,
@@ -37,7 +38,6 @@ from support.timelines import (
 from support.trace_processor import missing, query
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
-TRACES = ("perfetto", "chrome")
 HOUR = 3600 * 10**9
 
 

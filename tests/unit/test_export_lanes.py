@@ -9,12 +9,13 @@ from pathlib import Path
 import orjson
 import pytest
 
-from pytest_timeline.export import FORMATS, make
+from pytest_timeline.export import make
 from pytest_timeline.export.flows import Flows
 from pytest_timeline.export.lane_seams import LaneSeams
 from pytest_timeline.timeline.model import Flow, Lane, Process, Span, Timeline, Track
 from support.timelines import (
     CLOCK,
+    TRACES,
     arguments,
     arrows,
     drawn,
@@ -30,7 +31,7 @@ from support.trace_processor import missing, query
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
 
-@pytest.fixture(params=FORMATS)
+@pytest.fixture(params=TRACES)
 def format(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -74,7 +75,7 @@ def test_rows_lie_below_each_other_between_the_test_and_the_threads(tmp_path: Pa
         lane_of_processes(0, ran(1, 2_000, 5_000, "start", argv=["sh", "-c"], exit=0), ran(2, 5_000, 6_000)),
         lane_of_processes(1, ran(3, 3_000, 6_000, "end", signal="SIGKILL"), ran(4, 6_000, 6_000)),
     ]
-    for format in FORMATS:
+    for format in TRACES:
         path = write(format, tmp_path, made)
         assert processes(path) == [(1_000, 3_000, "p1"), (2_000, 3_000, "p3"), (4_000, 1_000, "p2"), (5_000, 1, "p4")]
         assert [each for each in arguments(path) if each[0][0] == "p"] == [
@@ -192,7 +193,7 @@ def test_random_processes_cut_into_windows_are_those_that_were_not(tmp_path: Pat
             ]
             lanes = [lane_of_processes(row, each) for row, each in enumerate(rows)]
             windows.append(window(start, start + 10_000, *lanes, pid=worker))
-    for format in FORMATS:
+    for format in TRACES:
         assert processes(combine(format, tmp_path, *windows)) == sorted(
             (begin - 1_000, max(end - begin, 1), f"p{pid * 1_000 + worker}")
             for pid, (begin, end) in enumerate(lives, 1)
