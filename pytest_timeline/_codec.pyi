@@ -2,6 +2,9 @@
 
 from array import array
 from collections.abc import Callable
+from typing import Any
+
+from pytest_timeline.timeline.model import Flow
 
 class Names:
     parent: Names | None
@@ -12,6 +15,8 @@ class Names:
     def __getitem__(self, id: int) -> tuple[str, int, str, int, int]: ...
 
 class Slices:
+    @property
+    def start(self) -> int: ...
     @property
     def folded(self) -> int: ...
     @property
@@ -35,7 +40,9 @@ class Slices:
 class Spool:
     path: str
     names: Names
-    def __init__(self, path: str, *, window: int = 0, min_ticks: int = 0, max_slices: int = 0) -> None: ...
+    def __init__(
+        self, path: str, *, window: int = 0, min_ticks: int = 0, max_slices: int = 0, private: bool = False
+    ) -> None: ...
     @property
     def records(self) -> int: ...
     @property
@@ -73,9 +80,14 @@ class Spool:
     def close(self) -> None: ...
     def beat(self, monotonic_ns: int) -> None: ...
     def stop(self) -> None: ...
+    @property
+    def clock_error_ns(self) -> int: ...
+    def news(self) -> list[tuple[Any, ...]]: ...
     def drain(self, until: int) -> tuple[int, int, int, bytes] | None: ...
     def cut(self, tick: int) -> tuple[list[tuple[int, int, str, Slices]], tuple[Slices, Names] | None]: ...
-    def die(self) -> None: ...
+    def snapshot(self, tick: int) -> tuple[list[tuple[int, int, str, Slices]], tuple[Slices, Names] | None]: ...
+    def stacks(self) -> list[tuple[int, int, str, list[tuple[int, int]]]]: ...
+    def die(self, tick: int = 0) -> None: ...
 
 def now(clock: int) -> int: ...
 def monotonic_ns() -> int: ...
@@ -90,6 +102,7 @@ def perfetto_slices(
     write: Callable[[bytes], object],
     before: list[tuple[int, int, int, int]] | None = None,
     now: int = 0,
+    flows: list[tuple[int, int, bool, int]] | None = None,
 ) -> tuple[int, list[tuple[int, int, int, int]]]:
     """Write the slices as packets of the sequence, on the track with that uuid; return what comes of the window.
 
@@ -99,6 +112,8 @@ def perfetto_slices(
     with `before` (outermost first: name, start in ns, slices folded into it, their ticks), all of which must be
     `continued`. No slice begins or ends before `now` (ns). The result is the `now` and the `before` for the
     next window.
+
+    `flows` are what `flow_rows` returned, or some of it. Those on rows that go on with `before` are left out.
     """
 
 def chrome_slices(
@@ -110,6 +125,7 @@ def chrome_slices(
     write: Callable[[bytes], object],
     before: list[tuple[int, int, int, int]] | None = None,
     now: int = 0,
+    flows: list[tuple[int, int, bool, int]] | None = None,
 ) -> tuple[int, list[tuple[int, int, int, int]]]:
     """Write the same as JSON objects, each with a comma and a line break after it; `lane` is their pid and tid."""
 
@@ -129,3 +145,9 @@ def uses(slices: Slices) -> dict[int, tuple[int, int]]:
 
 def continued(slices: Slices, before: list[tuple[int, int, int, int]]) -> int:
     """Return how many of the slices that were open after the window before, outermost first, go on in this one."""
+
+def flow_rows(slices: Slices, flows: list[Flow]) -> list[tuple[int, int, bool, int]]:
+    """Return on which rows the flows are: (row, id, whether it enters, tick at which the slice starts), by row.
+
+    That is the innermost slice drawn that is open at the flow's tick, or starts then. Flows without one are left out.
+    """

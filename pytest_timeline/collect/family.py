@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from pytest_timeline import spooldir
-from pytest_timeline._codec import Names, Spool, monotonic_ns
+from pytest_timeline._codec import Names, Slices, Spool, monotonic_ns, now
 from pytest_timeline.collect.alive import Watch
 from pytest_timeline.collect.label import label
+from pytest_timeline.collect.processes import Processes
 from pytest_timeline.collect.story import CRASHED, Story, Told
-from pytest_timeline.timeline.model import Process, Timeline, Track
+from pytest_timeline.timeline.model import Flow, Lane, Process, Timeline, Track
 
 NAMES_KEPT = 64  # of processes that are gone: a child that they forked may yet turn up
 
@@ -25,6 +26,7 @@ class Member:
     spool: Spool
     watch: Watch
     gone: bool = False  # seen before the newest drain, so that nothing can follow
+    ended: int = 0  # tick at which that was seen, 0 = it was gone when we came
     replaced: bool = False  # by the next program in the same process
     closed: bool = False  # gone, and read to its end
 
@@ -38,12 +40,13 @@ class Window:
 
 
 class Family:
-    """Follows the spools of one directory."""
+    """Follows the spools of one directory; a `private` one leaves them as they are, for whoever follows them."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, private: bool = False) -> None:
         self.directory = directory
         self.name = directory.name
         self.story = Story()
+        self.processes = Processes()
         self.members: list[Member] = []  # the pytest process first
         self.dropped = 0
         self.damaged: list[str] = []  # names of files that are no spools
@@ -51,6 +54,7 @@ class Family:
         self.max_slices = 0
         self.over = False
         self.end = 0  # tick; when it is over
+        self._private = private
         self._window = 0
         self._files: set[str] = set()
         self._names: dict[str, Names] = {}
@@ -74,8 +78,14 @@ class Family:
 
     def look(self) -> None:
         """See who is gone. What is read up to a later moment is then all there is of them."""
+        if self.root is None:
+            return
+        self.processes.look(self.root.pid)
+        tick = now(self.root.clock)
         for member in self.members:
-            member.gone = member.gone or member.replaced or member.watch.gone()
+            if not member.gone and (member.replaced or member.watch.gone()):
+                member.gone = True
+                member.ended = member.ended or (tick if member.watch.was_alive else 0)
 
     def scan(self) -> None:
         """Find the spools of new processes."""
@@ -90,7 +100,13 @@ class Family:
     def _join(self, name: str) -> None:
         path = self.directory / name
         try:
-            spool = Spool(str(path), window=self._window, min_ticks=self.min_ticks, max_slices=self.max_slices)
+            spool = Spool(
+                str(path),
+                window=self._window,
+                min_ticks=self.min_ticks,
+                max_slices=self.max_slices,
+                private=self._private,
+            )
         except BlockingIOError:
             return
         except (OSError, ValueError):
@@ -102,15 +118,23 @@ class Family:
             spool.adopt(self._names[spool.parent])
         self._names[name] = spool.names
         for member in self.members:
-            member.replaced = member.replaced or member.spool.pid == spool.pid
+            if member.spool.pid == spool.pid and not member.replaced:
+                member.replaced = True
+                member.ended = spool.start_tick
         if not self.members:
             self._window = spool.start_tick
-        self.members.append(Member(spool, Watch(spool.pid)))
+            self.processes.clock = spool.clock
+            self.processes.looked = spool.start_tick
+            self.members.append(Member(spool, Watch(spool.pid)))
+        elif spool.pid == self.members[0].spool.pid:  # pytest itself became another program
+            self.members.append(Member(spool, self.members[0].watch))
+        else:
+            self.members.append(Member(spool, self.processes.joined(spool)))
 
     def beat(self) -> None:
-        now = monotonic_ns()
+        moment = monotonic_ns()
         for member in self.members:
-            member.spool.beat(now)
+            member.spool.beat(moment)
 
     def advance(self, until: int) -> Iterator[Window]:
         """Read all spools up to the tick `until`, and yield the windows that end by then."""
@@ -124,9 +148,7 @@ class Family:
                 yield self._cut(tick, told)
         for member in self.members[1:]:
             _drain(member.spool, until)
-        for member in self.members:
-            if member.gone:
-                member.spool.die()
+        self._hear()
         self._let_go(self.members[1:])
 
     def finish(self, until: int) -> Iterator[Window]:
@@ -136,37 +158,75 @@ class Family:
         for member in self.members:
             member.spool.stop()
         if self.members:
-            end = self.end = max(self._window, *(min(member.spool.last, until) for member in self.members))
+            lasts = (max(member.spool.last, member.ended) for member in self.members)
+            end = self.end = max(self._window, *(min(last, until) for last in lasts))
             yield self._cut(end, self.story.close(end))
 
     def close(self) -> None:
+        self.processes.close()
         for member in self.members:
             member.watch.close()
             member.spool.close()
 
+    def snapshot(self, tick: int) -> Timeline:
+        """Return the window that is going on as if it ended at `tick`, up to which all is read; it goes on."""
+        told = self.story.snapshot(tick)
+        others = self.processes.copy()
+        drawn = [self._drawn(member.spool, *member.spool.snapshot(tick), others) for member in self.members]
+        return self._timeline(tick, told, drawn, others, told.result or {}, self._dropped() - self._dropped_before)
+
     def _cut(self, tick: int, told: Told) -> Window:
-        processes = []
         for member in self.members:
-            spool = member.spool
-            _drain(spool, tick)
-            if member.gone:
-                spool.die()
-            tracks, lane = spool.cut(tick)
-            if not tracks:
-                continue
-            process = Process(spool.pid, spool.parent_pid, self._name(spool), spool.start_tick)
-            for serial, native_id, name, slices in tracks:
-                process.tracks.append(Track("thread", name, native_id, serial, slices, spool.names))
-            if lane is not None:
-                process.tracks.append(Track("gil", "GIL", 0, 0, *lane))
-            processes.append(process)
-        self.dropped = self._dropped_by_the_gone + sum(member.spool.dropped for member in self.members)
+            _drain(member.spool, tick)
+        self._hear()
+        drawn = [self._drawn(member.spool, *member.spool.cut(tick), self.processes) for member in self.members]
+        self.dropped = self._dropped()
         dropped, self._dropped_before = self.dropped - self._dropped_before, self.dropped
-        test = told.test
         result = told.result if told.result is not None else {"outcome": CRASHED if self.over else "error"}
-        timeline = Timeline(
-            str(test.get("nodeid")) if test else "", self._window, tick, processes, told.spans, told.instants
-        )
+        timeline = self._timeline(tick, told, drawn, self.processes, result, dropped)
+        self._window = tick
+        self.processes.next_window(tick)
+        self._forget_the_gone()
+        return Window(timeline, told.test, result, dropped)
+
+    def _drawn(
+        self,
+        spool: Spool,
+        tracks: list[tuple[int, int, str, Slices]],
+        lane: tuple[Slices, Names] | None,
+        others: Processes,
+    ) -> Process | None:
+        """Return what a process did in a window; None for nothing."""
+        if not tracks:
+            return None
+        process = Process(spool.pid, spool.parent_pid, self.name_of(spool), spool.start_tick)
+        flows = others.outgoing(spool)
+        for serial, native_id, name, slices in tracks:
+            track = Track("thread", name, native_id, serial, slices, spool.names, flows.get(serial, []))
+            process.tracks.append(track)
+        drawn = [track for track in process.tracks if len(track.slices)]
+        if drawn and (arrow := others.arrival(spool)):
+            first = min(drawn, key=lambda track: track.slices.start)
+            first.flows.append(Flow(arrow, first.slices.start, True))
+        if lane is not None:
+            process.tracks.append(Track("gil", "GIL", 0, 0, *lane))
+        return process
+
+    def _timeline(
+        self,
+        tick: int,
+        told: Told,
+        drawn: list[Process | None],
+        others: Processes,
+        result: dict[str, Any],
+        dropped: int,
+    ) -> Timeline:
+        """Return the window that ends at `tick`."""
+        test = told.test
+        processes = [process for process in drawn if process is not None]
+        lanes = [Lane("test", "test", 0, told.spans, told.instants)] if told.spans or told.instants else []
+        lanes += others.lanes(self._window, tick)
+        timeline = Timeline(str(test.get("nodeid")) if test else "", self._window, tick, processes, lanes)
         if test:
             timeline.args = {"outcome": result.get("outcome"), "worker": self.worker, "rerun": test.get("rerun", 0)}
             timeline.args["folded"] = sum(
@@ -175,16 +235,26 @@ class Family:
             timeline.args["dropped"] = dropped
             if "exception" in result:
                 timeline.args["exception"] = result["exception"]
-        self._window = tick
-        self._forget_the_gone()
-        return Window(timeline, test, result, dropped)
+        return timeline
+
+    def _dropped(self) -> int:
+        return self._dropped_by_the_gone + sum(member.spool.dropped for member in self.members)
+
+    def _hear(self) -> None:
+        """Take the news of what was read, and end what those who are gone had open."""
+        for member in self.members:
+            self.processes.hear(member.spool)
+        for member in self.members:
+            if member.gone:
+                member.spool.die(self.processes.end(member.spool) or member.ended)
 
     @property
     def worker(self) -> str | None:
         """The pytest-xdist worker that this family is of."""
         return None if self.name == "main" else self.name
 
-    def _name(self, spool: Spool) -> str:
+    def name_of(self, spool: Spool) -> str:
+        """Return the process's name, for people."""
         if spool is self.root:
             what = f"pytest {self.worker}" if self.worker else "pytest"
         elif spool.parent:
@@ -198,8 +268,9 @@ class Family:
         for member in members:
             if member.gone and not member.closed:
                 member.closed = True
-                member.watch.close()
                 member.spool.close()
+                if self._private:
+                    continue
                 try:
                     os.unlink(member.spool.path)
                 except OSError:

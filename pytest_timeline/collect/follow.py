@@ -16,6 +16,7 @@ from pytest_timeline import export, outputs, spooldir
 from pytest_timeline._codec import now
 from pytest_timeline.collect.alive import Watch
 from pytest_timeline.collect.family import Family
+from pytest_timeline.collect.live import Answering
 from pytest_timeline.collect.manifest import Manifest
 from pytest_timeline.collect.rate import Rate
 from pytest_timeline.collect.writing import Writing
@@ -60,6 +61,7 @@ class Follower:
         self.manifest = Manifest(Index(about) if "html" in formats else None)
         self.rate: Rate | None = None
         self.writing: Writing | None = None
+        self.answering = Answering(self.status, self.spool_dir, self.directory, export.traces(formats))
         self.end = 0  # tick
         self._pause = BUSY
 
@@ -84,10 +86,13 @@ class Follower:
                 self._beat()
                 if progress is not None:
                     progress(self.writing.done, self.writing.total)
+        while not self.answering.wait(IDLE):
+            self._beat()
         self._beat()
         self.manifest.write(self.directory, list(self.families.values()), self.rate, self.end)
         for family in self.families.values():
             family.close()
+        outputs.remove_live(self.directory, self.spool_dir)
         shutil.rmtree(self.spool_dir, ignore_errors=True)
         self.status["state"] = StatusPage.DONE
 
@@ -117,6 +122,7 @@ class Follower:
         if over or main is not None and main.story.end is not None:
             self._finish()
             return True
+        self.answering.serve(self.families.values(), self.rate, until)
         return False
 
     def _finish(self) -> None:
@@ -152,6 +158,8 @@ class Follower:
         roots = [family.root for family in self.families.values() if family.root is not None]
         if self.rate is None and roots:
             self._start(Rate(min(roots, key=lambda root: root.start_tick)))
+        for family in self.families.values():
+            family.processes.foreign = [root.pid for root in roots if root is not family.root]
 
     def _start(self, rate: Rate) -> None:
         self.rate = rate
@@ -168,16 +176,17 @@ class Follower:
         min_ticks = round(self.min_duration_ns / self.rate.rough()) if self.min_duration_ns else 0
         for family in self.families.values():
             family.limit(min_ticks, most)
+            family.processes.ns_per_tick = self.rate.rough()
 
     def _records(self) -> int:
         return sum(member.spool.records for family in self.families.values() for member in family.members)
 
     def _beat(self) -> None:
         self.status["heartbeat"] = time.monotonic_ns()
-        if self.writing is not None:
-            self.status["done"], self.status["total"] = self.writing.done, self.writing.total
         for family in self.families.values():
             family.beat()
+        if self.writing is not None:
+            self.status["done"], self.status["total"] = self.writing.done, self.writing.total
 
 
 def main(spool_dir: str) -> None:

@@ -16,7 +16,7 @@ from pytest_timeline import outputs
 from pytest_timeline.collect.family import Window
 from pytest_timeline.collect.manifest import Manifest
 from pytest_timeline.collect.rate import Rate
-from pytest_timeline.export import Combined, Exporter
+from pytest_timeline.export import Combined, Exporter, TraceExporter
 
 BYTES_PER_SLICE = 45
 NICE = 10
@@ -86,7 +86,7 @@ class Writing:
                 self._add(pen, job)
         except Exception as error:
             file = None
-            self._warn(f"not written: {job.window.timeline.name or 'the time between tests'}: {_reason(error)}")
+            self._warn(f"not written: {job.window.timeline.name or 'the time between tests'}: {reason(error)}")
         with self._lock:
             if file is not None:
                 job.files[pen.name] = file
@@ -103,15 +103,14 @@ class Writing:
         pen.exporter.write(timeline, self._rate.starting_at(timeline.start), path)
 
     def _add(self, pen: _Pen, job: _Job) -> None:
-        if not pen.combining:
-            pen.combining = True
+        if not isinstance(pen.exporter, TraceExporter):
+            return
+        if pen.combined is None:
             file = outputs.COMBINED + pen.exporter.suffix
             clock = self._rate.starting_at(self._rate.origin)
             pen.combined = pen.exporter.combined(self._directory / file, clock)
-            if pen.combined is not None:
-                self._manifest.combined[pen.name] = file
-        if pen.combined is not None:
-            pen.combined.add(job.window.timeline)
+            self._manifest.combined[pen.name] = file
+        pen.combined.add(job.window.timeline)
 
     def _close(self, pen: _Pen) -> None:
         self._cleared.wait()  # also where there was nothing to write
@@ -121,7 +120,7 @@ class Writing:
                 pen.combined.close()
         except Exception as error:
             self._manifest.combined.pop(pen.name, None)
-            self._warn(f"not written: combined: {_reason(error)}")
+            self._warn(f"not written: combined: {reason(error)}")
 
     def _stem(self, window: Window) -> str:
         """Two tests of a run may have the same node id: given twice, or run by several workers."""
@@ -147,8 +146,7 @@ class _Pen:
     ) -> None:
         self.name = name
         self.exporter = exporter
-        self.combining = False
-        self.combined: Combined | None = None  # also where the format has none
+        self.combined: Combined | None = None
         self.jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._write = write
         self._close = close
@@ -156,8 +154,7 @@ class _Pen:
         self.thread.start()
 
     def _run(self) -> None:
-        if sys.platform == "linux":  # where a thread has a priority of its own: the tests come first
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        give_way()
         while (job := self.jobs.get()) is not None:
             self._write(self, job)
             del job  # its slices are freed before the next one is waited for
@@ -178,5 +175,12 @@ class _Job:
         self.size = slices * BYTES_PER_SLICE
 
 
-def _reason(error: BaseException) -> str:
+def give_way() -> None:
+    """Give this thread a low priority, where threads have one of their own: the tests come first."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+
+
+def reason(error: BaseException) -> str:
+    """Return what to tell people of an error."""
     return str(error) or type(error).__name__

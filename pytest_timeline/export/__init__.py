@@ -5,10 +5,10 @@ Nothing here imports a format before it is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pytest_timeline.timeline.model import Clock, Timeline
 
@@ -52,11 +52,13 @@ class Exporter(Protocol):
         What several timelines need is written beside that directory with the first. Raises OSError.
         """
 
-    def combined(self, path: Path, clock: Clock) -> Combined | None:
-        """Begin a combined trace, which is at `path` when it is closed. Raises OSError.
 
-        Return None where the format has none.
-        """
+@runtime_checkable
+class TraceExporter(Exporter, Protocol):
+    """One whose format can hold many windows."""
+
+    def combined(self, path: Path, clock: Clock) -> Combined:
+        """Begin a combined trace, which is at `path` when it is closed. Raises OSError."""
 
 
 def make(format: str, about: About | None = None) -> Exporter:
@@ -74,3 +76,9 @@ def make(format: str, about: About | None = None) -> Exporter:
 
         return ChromeExporter()
     raise ValueError(f"no such format: {format!r}")
+
+
+def traces(formats: Iterable[str]) -> dict[str, TraceExporter]:
+    """Return the exporters of combined traces, by format: of those in `formats`, of Perfetto's where none has any."""
+    made = {format: make(format) for format in formats if format != "html"} or {"perfetto": make("perfetto")}
+    return {format: exporter for format, exporter in made.items() if isinstance(exporter, TraceExporter)}

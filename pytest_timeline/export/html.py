@@ -6,15 +6,17 @@ import binascii
 import re
 import zlib
 from collections.abc import Iterable, Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from pytest_timeline._codec import html_slices
 from pytest_timeline.export import SUFFIXES, About
+from pytest_timeline.export.flows import Flows
+from pytest_timeline.export.lanes import PlacedInstant, clean, place_instants, place_lanes, plain
 from pytest_timeline.export.names import PageNames
 from pytest_timeline.export.page import Template, dumps, json_script, text, text_script
 from pytest_timeline.export.source import excerpts, key_of, script
-from pytest_timeline.export.story import arguments, clean, place
 from pytest_timeline.export.whole import WholeFile
 from pytest_timeline.outputs import ASSETS, INDEX
 from pytest_timeline.timeline.category import CATEGORIES, Categories, main_thread
@@ -67,9 +69,6 @@ class HtmlExporter:
                 },
             )
 
-    def combined(self, path: Path, clock: Clock) -> None:
-        """None: the run page shows all tests side by side, and a page of all slices would open nowhere."""
-
     def _share_sources(self, paths: list[str], assets: Path) -> dict[str, str]:
         """Write the files that no page needed before; return the keys of all of them."""
         for path in paths:
@@ -103,7 +102,9 @@ class _Page:
         self._instants: list[list[Any]] = []
         self._blocks: list[tuple[dict[str, Any], bytes]] = []
         self._phases: list[dict[str, Any]] = []
-        self._tell_story()
+        self._departures: list[tuple[int, int, int]] = []  # id of the flow, track, ns
+        self._arrivals: list[tuple[int, int, int]] = []
+        self._add_lanes()
 
     def pack(self, sources: Mapping[str, str], excerpts: Mapping[str, list[tuple[int, str]]]) -> None:
         """Make the blocks, with the keys of shared sources by path, or with sources."""
@@ -146,8 +147,10 @@ class _Page:
             "tracks": self._tracks,
             "blocks": [about for about, _ in self._blocks],
         }
-        if timeline.spans:
-            head |= {key: _plain(value) for key, value in timeline.spans[0].args.items() if key in ("file", "line")}
+        if timeline.story is not None and timeline.story.spans:
+            head |= {
+                key: value for key, value in plain(timeline.story.spans[0].args).items() if key in ("file", "line")
+            }
         failure = self._failure()
         return head | {"failure": failure} if failure else head
 
@@ -155,44 +158,54 @@ class _Page:
         pids = [each.pid for each in self._timeline.processes]
         parent = pids.index(process.parent_pid) if process.parent_pid in pids else None
         name = clean(process.name)
-        return {"pid": process.pid, "parent_pid": process.parent_pid, "parent": parent, "name": name}
+        about = {"pid": process.pid, "parent_pid": process.parent_pid, "parent": parent, "name": name}
+        return about | ({"args": _exact(plain(process.args))} if process.args else {})
 
     def _folded(self, totals: tuple[int, int]) -> tuple[int, int]:
         return totals[0], round(totals[1] * self._clock.ns_per_tick)
 
     def _failure(self) -> dict[str, Any] | None:
-        for instant in self._timeline.instants:
+        story = self._timeline.story
+        for instant in place_instants(story.instants, self._clock) if story else []:
             if instant.category == "test":
-                args = {key: _plain(value) for key, value in arguments(self._timeline, instant).items()}
-                failure = {
-                    "at": self._clock.ns(instant.tick),
-                    "type": clean(instant.name),
-                    "message": args.get("message", ""),
+                lines = [LINE.fullmatch(str(line)) for line in instant.args.get("traceback") or ()]
+                return {
+                    "at": instant.ns,
+                    "type": instant.name,
+                    "message": str(instant.args.get("message", "")),
+                    "traceback": [[match[1], int(match[2]), match[3]] for match in lines if match],
                 }
-                lines = [LINE.fullmatch(str(line)) for line in args.get("traceback") or ()]
-                return failure | {"traceback": [[match[1], int(match[2]), match[3]] for match in lines if match]}
         return None
 
-    def _tell_story(self) -> None:
-        """Make the test's own track."""
-        timeline = self._timeline
-        if not timeline.spans and not timeline.instants:
-            return
-        rows = []
-        for placed in place(timeline, self._clock):
-            span = placed.span
-            args = _plain(arguments(timeline, span))
-            name = clean(span.name)
-            rows.append([placed.start, placed.end, span.depth, name, span.category, args or None])
-            if span.depth == 1 and span.category == "test":
-                self._phases.append({"name": name, "start": placed.start, "end": placed.end})
-        for instant in sorted(timeline.instants, key=lambda instant: instant.tick):
-            args = _plain(arguments(timeline, instant))
-            ns = self._clock.ns(instant.tick)
-            self._instants.append([len(self._tracks), ns, clean(instant.name), instant.category, args or None])
-        self._rows[str(len(self._tracks))] = rows
-        track = {"process": 0, "kind": "test", "name": "test", "id": 0, "serial": 0, "parent": None}
-        self._tracks.append(track | _extent(rows))
+    def _add_lanes(self) -> None:
+        """Make the tracks that are rows: the test's own, and the processes'."""
+        for lane in place_lanes(self._timeline, Flows(self._timeline, self._clock), self._clock):
+            at = len(self._tracks)
+            rows = [
+                [span.start, span.end, span.depth, span.name, span.category, _exact(span.args) or None]
+                for span in lane.spans
+            ]
+            self._rows[str(at)] = rows
+            self._arrivals += [(span.flow, at, span.start) for span in lane.spans if span.flow]
+            self._add_instants(lane.instants)
+            if lane.kind == "test":
+                self._phases = [
+                    {"name": span.name, "start": span.start, "end": span.end}
+                    for span in lane.spans
+                    if span.depth == 1 and span.category == "test"
+                ]
+            about = {"process": 0, "kind": lane.kind, "name": lane.name, "id": 0, "serial": lane.row, "parent": None}
+            self._tracks.append(about | _extent(rows))
+
+    def _add_instants(self, instants: list[PlacedInstant]) -> None:
+        """Add those of the track that comes next."""
+        at = len(self._tracks)
+        self._instants += [[at, each.ns, each.name, each.category, _exact(each.args) or None] for each in instants]
+
+    def _flows(self) -> list[list[Any]]:
+        """Return the arrows both of whose ends are in this timeline."""
+        left = {id: (at, ns) for id, at, ns in self._departures}
+        return [[*left[id], at, ns, ""] for id, at, ns in self._arrivals if id in left]
 
     def _encode(self) -> list[bytes]:
         """Make the tracks that have columns; return the raw blocks, the first of which is the page's second."""
@@ -205,6 +218,10 @@ class _Page:
                     size = 0
                 about, columns = self._track(at, track)
                 about |= {"block": len(blocks), "at": size, "columns": [len(column) for column in columns]}
+                self._add_instants(place_instants(track.instants, self._clock))
+                for flow in track.flows:
+                    ends = self._arrivals if flow.enters else self._departures
+                    ends.append((flow.id, len(self._tracks), self._clock.ns(flow.tick)))
                 self._tracks.append(about)
                 blocks[-1] += columns
                 size += sum(about["columns"])
@@ -235,8 +252,8 @@ class _Page:
             "names": self.names.names_table(),
             "files": self.names.files_table(sources),
             "rows": self._rows,
-            "instants": self._instants,
-            "flows": [],
+            "instants": sorted(self._instants, key=itemgetter(1)),
+            "flows": self._flows(),
             "counters": {},
         }
 
@@ -257,12 +274,12 @@ def _extent(rows: list[list[Any]]) -> dict[str, int]:
     }
 
 
-def _plain(value: Any) -> Any:
+def _exact(value: Any) -> Any:
     """Return the value with integers that JavaScript would round as text."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _exact(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_exact(item) for item in value]
     return str(value) if isinstance(value, int) and abs(value) >= EXACT else value
 
 
@@ -272,5 +289,5 @@ def _title(timeline: Timeline) -> str:
 
 def _summary(timeline: Timeline) -> bytes:
     exception = timeline.args.get("exception")
-    lines = [b"<h1>%s</h1>" % text(clean(timeline.name)), b"<p>%s</p>" % text(str(timeline.args.get("outcome")))]
+    lines = [b"<h1>%s</h1>" % text(clean(timeline.name)), b"<p>%s</p>" % text(str(timeline.args.get("outcome") or ""))]
     return b"".join(lines + ([b"<pre>%s</pre>" % text(clean(str(exception)))] if exception else []))

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_timeline.export import SUFFIXES, About
+from pytest_timeline.export.lanes import clean
 from pytest_timeline.export.page import Template, json_script, text
-from pytest_timeline.export.story import clean
 from pytest_timeline.export.whole import WholeFile
 from pytest_timeline.outputs import ASSETS, INDEX, TESTS
 from pytest_timeline.timeline.category import CATEGORIES, Categories, main_thread
@@ -36,7 +36,7 @@ class Index:
         test.exception = clean(str(timeline.args.get("exception") or ""))
         self._tests.append(test)
         outer = 0  # depth of the fixture that all deeper ones belong to
-        for span in timeline.spans:
+        for span in timeline.story.spans if timeline.story else []:
             if span.depth <= outer:
                 outer = 0
             if span.depth == 0:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_timeline._codec import Names, uses
-from pytest_timeline.export.story import clean
+from pytest_timeline.export.lanes import clean
 from pytest_timeline.timeline.category import CALLABLE, CATEGORIES, CODE, OWN, Categories, Meaning
 from pytest_timeline.timeline.model import Track
 

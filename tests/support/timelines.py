@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pytest_timeline._codec import Names, Slices
-from pytest_timeline.timeline.model import Clock, Process, Timeline, Track
+from pytest_timeline.timeline.model import Clock, Instant, Lane, Process, Span, Timeline, Track
 from support.trace_processor import ERRORS, query
 
 RESUMED, YIELDED, THROWN, CUT_START, CUT_END, HEALED, DIED = (1 << bit for bit in range(7))
 STRING, CODE, CALLABLE = 16, 17, 18
+TRACES = ("perfetto", "chrome")  # the formats that trace_processor reads
 CLOCK = Clock(1_000, 1.0)  # ticks are nanoseconds
 
 Row = tuple[int, ...]
@@ -45,6 +47,14 @@ def thread(
 def timeline(*tracks: Track, start: int = 1_000, end: int = 1_000_000, **fields: Any) -> Timeline:
     """Return a timeline of one process; `tracks` are its."""
     return Timeline("test_it", start, end, [Process(4711, 1, "pytest", 500, list(tracks))], **fields)
+
+
+def lane_of_test(*spans: Span, instants: Sequence[Instant] = ()) -> Lane:
+    return Lane("test", "test", 0, list(spans), list(instants))
+
+
+def lane_of_processes(row: int, *spans: Span) -> Lane:
+    return Lane("process", "processes", row, list(spans))
 
 
 def random_rows(seed: int, count: int, *, first: int, shortest: int) -> list[Row]:
@@ -97,6 +107,14 @@ ARGUMENTS = """
     from slice join args using (arg_set_id) where key not in ('source.function_name', 'source_location_iid')
     order by slice.ts, slice.depth, slice.name, 2"""
 
+ARROWS = """
+    with drawn as (
+        select slice.id, coalesce(thread.name, track.name) as track, slice.ts, slice.depth, slice.name
+        from slice join track on slice.track_id = track.id
+        left join thread_track on thread_track.id = track.id left join thread using (utid))
+    select a.track, a.ts, a.depth, a.name, b.track, b.ts, b.depth, b.name
+    from flow join drawn as a on a.id = slice_out join drawn as b on b.id = slice_in"""
+
 
 def drawn(path: Path) -> list[Drawn]:
     """Return every slice of the trace, in which trace_processor must find nothing wrong."""
@@ -109,3 +127,13 @@ def arguments(path: Path) -> list[tuple[str, str, str]]:
     """Return (slice, key, value) of every argument; where formats keep the place differently, as Chrome has it."""
     (rows,) = query(path, ARGUMENTS)
     return [(name, key, value) for name, key, value in rows]
+
+
+Place = tuple[str, int, int, str]
+"""track, ns at which the slice starts, its depth and its name"""
+
+
+def arrows(path: Path) -> list[tuple[Place, Place]]:
+    """Return every arrow of the trace: the slice that it leaves and the one that it enters, in order."""
+    (rows,) = query(path, ARROWS)
+    return sorted((row[:4], row[4:]) for row in rows)  # type: ignore[misc]

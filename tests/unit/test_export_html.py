@@ -11,7 +11,7 @@ import pytest
 
 from pytest_timeline._codec import Names, uses
 from pytest_timeline.export import About, make
-from pytest_timeline.timeline.model import Clock, Instant, Process, Span, Timeline
+from pytest_timeline.timeline.model import Clock, Flow, Instant, Process, Span, Timeline
 from support.report import Damaged, Page, Slice, read
 from support.timelines import (
     CALLABLE,
@@ -25,6 +25,8 @@ from support.timelines import (
     THROWN,
     YIELDED,
     Row,
+    lane_of_processes,
+    lane_of_test,
     names,
     random_rows,
     slices,
@@ -191,8 +193,7 @@ def test_the_story_is_a_track_of_its_own(tmp_path: Path) -> None:
     made = timeline(
         thread(slices((2_500, 2_600, 10, 0))),
         end=9_000,
-        spans=spans,
-        instants=instants,
+        lanes=[lane_of_test(*spans, instants=instants)],
         args={
             "outcome": "failed",
             "worker": "gw0",
@@ -233,6 +234,26 @@ def test_the_story_is_a_track_of_its_own(tmp_path: Path) -> None:
     assert "failed" in found.elements.title
 
 
+def test_processes_arrows_and_instants_of_any_track(tmp_path: Path) -> None:
+    main = thread(slices((2_000, 8_000, 10, 0), (3_000, 4_000, 11, 1)))
+    main.flows = [Flow(1, 3_500, False), Flow(2, 3_600, False), Flow(9, 3_700, False)]
+    main.instants = [Instant("blocked", "user", 5_000, {"ms": 3})]
+    child = thread(slices((5_000, 7_000, 12, 0)), id=78, serial=1)
+    child.flows = [Flow(1, 5_500, True)]
+    lanes = [
+        lane_of_test(Span("t", "test", 1_000, 9_000, 0)),
+        lane_of_processes(0, Span("sh -c x", "process", 4_500, 9_000, 0, {"status": 0}, flow=2, cut="end")),
+    ]
+    made = timeline(main, lanes=lanes, end=9_000)
+    made.processes.append(Process(78, 4711, "child", 4_500, [child], args={"leaked_from": "a::b", "big": 1 << 60}))
+    found = page(tmp_path, made)
+    assert [track["kind"] for track in found.head["tracks"]] == ["test", "process", "thread", "thread"]
+    assert found.model["rows"]["1"] == [[3_500, 8_000, 0, "sh -c x", "process", {"status": 0, "cut": "end"}]]
+    assert sorted(found.model["flows"]) == [[2, 2_500, 3, 4_500, ""], [2, 2_600, 1, 3_500, ""]]
+    assert found.model["instants"] == [[2, 4_000, "blocked", "user", {"ms": 3}]]
+    assert found.head["processes"][1]["args"] == {"leaked_from": "a::b", "big": str(1 << 60)}
+
+
 def test_a_test_without_anything(tmp_path: Path) -> None:
     found = page(tmp_path, Timeline("test_it", 1_000, 2_000, []))
     assert (found.head["tracks"], found.head["processes"], found.slices) == ([], [], {})
@@ -261,10 +282,10 @@ def test_no_text_breaks_out(tmp_path: Path, hostile: str, standalone: bool) -> N
     known = Names()
     known.add(1, code)
     known.add(10, code, CODE, 1, 1)
+    failure = Instant(hostile, "test", 2_000, {"message": hostile, "exception": hostile})
     made = timeline(
         thread(slices((2_000, 3_000, 10, 0)), known, name=hostile),
-        spans=[Span(hostile, "test", 1_000, 9_000, 0, {hostile: hostile})],
-        instants=[Instant(hostile, "test", 2_000, {"message": hostile, "exception": hostile})],
+        lanes=[lane_of_test(Span(hostile, "test", 1_000, 9_000, 0, {hostile: hostile}), instants=[failure])],
         args={"outcome": "failed", "exception": hostile},
     )
     made.name = made.processes[0].name = hostile

@@ -12,7 +12,7 @@ from pytest_timeline.export import About, page
 from pytest_timeline.export.index import Index
 from pytest_timeline.timeline.model import Span, Timeline
 from support.report import Elements
-from support.timelines import CLOCK, slices, thread, timeline
+from support.timelines import CLOCK, lane_of_test, slices, thread, timeline
 
 RUN = {"version": 1, "argv": ["-x"], "duration": 1.5, "tests": [], "report": [], "warnings": ["<b>"]}
 LANES = [{"worker": "gw0", "pid": 10, "begin": 0, "end": 9_000}, {"worker": "gw1", "pid": 11, "begin": 5, "end": 9_000}]
@@ -29,7 +29,7 @@ def entry(nodeid: str, start: float, **fields: Any) -> dict[str, Any]:
 def told(*spans: Span, **args: Any) -> Timeline:
     rows = ((2_000, 502_000, 10, 0), (102_000, 202_000, 20, 1))
     test = Span("t", "test", 1_000, 900_000, 0, {"line": 12})
-    return timeline(thread(slices(*rows)), spans=[test, *spans], args=args)
+    return timeline(thread(slices(*rows)), lanes=[lane_of_test(test, *spans)], args=args)
 
 
 def fixture(name: str, start: int, end: int, depth: int = 2, scope: str = "function") -> Span:
