@@ -232,7 +232,7 @@ const Data = (() => {
     /** @type {Map<string, number>} */
     const known = new Map();
     const name = rows.map(([, , depth, text, category]) => {
-      const kind = category === "test" && depth > 0 ? "phase" : category;
+      const kind = category === "test" && depth > 0 ? "phase" : category === "process" ? "subprocess" : category;
       const key = `${kind}\n${text}`;
       let index = known.get(key);
       if (index === undefined) {

@@ -79,13 +79,13 @@ class Tracks {
     const { view, layout } = this;
     if (!layout.narrow) {
       context.fillStyle = Theme.colour("sunk");
-      for (const node of shown) if (node.kind === "process") context.fillRect(0, node.y, width, node.height);
+      for (const node of shown) if (node.kind === "group") context.fillRect(0, node.y, width, node.height);
     }
     context.fillStyle = Theme.colour("grid");
     const step = gridStep(view.to - view.from, width);
     for (let ns = Math.ceil(view.from / step) * step; ns <= view.to; ns += step) context.fillRect(Math.round(this.x(ns)), top, 1, height);
     for (const node of shown) {
-      context.fillStyle = Theme.colour(node.kind === "process" ? "line" : "grid");
+      context.fillStyle = Theme.colour(node.kind === "group" ? "line" : "grid");
       context.fillRect(0, node.y + node.height - 1, width, 1);
     }
     if (view.range) {
@@ -100,7 +100,7 @@ class Tracks {
   /** @param {CanvasRenderingContext2D} context @param {TreeNode} node @param {number} top @param {number} height */
   _node(context, node, top, height) {
     const { layout, rows, view } = this;
-    if (node.kind === "process") {
+    if (node.kind === "group") {
       const first = !layout.isOpen(node) && node.children.find((child) => child.kind === "thread");
       if (first && first.track && !layout.narrow) for (let depth = 0; depth < Math.min(2, first.track.columns.depths); depth++) rows.add(first.track.columns, depth, node.y + 4 + depth * 9, 8, false);
       return;

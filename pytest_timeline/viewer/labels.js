@@ -32,7 +32,7 @@ class Labels {
   _make(node) {
     const { layout } = this;
     const pinned = layout.pinned.includes(node.key);
-    const group = node.kind === "process";
+    const group = node.kind === "group";
     const folds = node.kind === "more" || group || node.children.length > 0 || (node.track?.columns.depths ?? 0) > 1;
     const open = layout.isOpen(node);
     const tall = node.height > 40 && !layout.narrow;

@@ -4,7 +4,7 @@
 /**
  * @typedef {object} TreeNode
  * @property {string} key  stable, for links: t and the track's index, p and the process's, m for "more"
- * @property {string} kind  a track's, or process, more
+ * @property {string} kind  a track's, or group (a process), more
  * @property {string} name
  * @property {string} note
  * @property {string} [warning]
@@ -48,7 +48,7 @@ class Layout {
   _build() {
     const { head, tracks } = this.timeline;
     const processes = head.processes.map((process, index) =>
-      this._node(`p${index}`, "process", process.name, `pid ${process.pid}`, null, null),
+      this._node(`p${index}`, "group", process.name, `pid ${process.pid}`, null, null),
     );
     /** @type {Map<number, TreeNode>} */
     const made = new Map();
@@ -59,6 +59,7 @@ class Layout {
       const top = above ?? (track.kind === "test" || track.kind === "log" ? null : processes[track.process]);
       const node = this._node(`t${track.index}`, track.kind, track.name, "", track, top);
       if (track.kind === "test") node.name = "Test";
+      if (track.kind === "process") node.name = "Children";
       if (track.kind === "log") node.name = "Log";
       if (track.kind === "thread" && track.id) node.note = `tid ${track.id}`;
       made.set(track.index, node);
@@ -77,7 +78,7 @@ class Layout {
     const node = { key, kind, name, note, meta: "", track, parent, children: [], open: true, foldable: true, depth: parent ? parent.depth + 1 : 0, y: 0, height: 0, rowTop: 0 };
     this.nodes.set(key, node);
     if (parent) parent.children.push(node);
-    else if (kind !== "process") this.roots.push(node);
+    else if (kind !== "group") this.roots.push(node);
     return node;
   }
 
@@ -206,7 +207,7 @@ class Layout {
   /** @param {TreeNode} node */
   _height(node) {
     const head = this.narrow ? Layout.HEAD : 4;
-    if (node.kind === "process") return this.narrow ? 24 : 26;
+    if (node.kind === "group") return this.narrow ? 24 : 26;
     if (node.kind === "more") return this.narrow ? 24 : 25;
     if (node.kind === "gil") return 18 + head;
     if (node.kind === "state") return 12 + head;
@@ -232,7 +233,7 @@ class Layout {
   rowBox(/** @type {TreeNode} */ node, /** @type {number} */ depth) {
     if (node.kind === "gil") return { y: node.rowTop + 1, height: 13 };
     if (node.kind === "state") return { y: node.rowTop + 1, height: 8 };
-    if (node.kind === "process") return { y: node.y + (this.narrow ? 14 : 7), height: this.narrow ? 8 : 12 };
+    if (node.kind === "group") return { y: node.y + (this.narrow ? 14 : 7), height: this.narrow ? 8 : 12 };
     if (this.isOpen(node)) return { y: node.rowTop + depth * Layout.ROW, height: Layout.ROW - 1 };
     const each = (Layout.ROW - 1) / Math.max(1, node.track?.columns.depths ?? 1);
     return { y: node.rowTop + depth * each, height: Math.max(1, each) };
@@ -240,7 +241,7 @@ class Layout {
 }
 
 /** Lanes of the process come before its threads. @param {TreeNode} node */
-const rank = ({ kind }) => ["gil", "gc", "counter"].indexOf(kind) + 1 || 9;
+const rank = ({ kind }) => ["gil", "gc", "counter", "process"].indexOf(kind) + 1 || 9;
 
 /** @template T @param {T[]} list @param {number} from @param {number} by */
 function reorder(list, from, by) {

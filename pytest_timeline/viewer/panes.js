@@ -425,8 +425,8 @@ class Panes {
     const { timeline } = this;
     /** @type {Map<string, {track: number, row: number, end: number, count: number, type: string}>} */
     const seen = new Map();
-    for (const { kind, index, columns } of timeline.tracks) {
-      if (kind !== "thread") continue;
+    for (const { kind, index, process, columns } of timeline.tracks) {
+      if (kind !== "thread" || process) continue;
       const { throwing } = columns;
       for (let i = 0; i < throwing.length; i += 2) {
         const row = throwing[i];
@@ -467,7 +467,7 @@ class Panes {
       Dom.el("ul.moments", null, shown.map((track) => {
         const row = track.columns.innermost(at - 1);
         const go = () => this.go({ track: track.index, row: row >= 0 ? row : Math.max(0, track.columns.after(0, at) - 1) });
-        return Dom.el("li", null, strip(timeline, track, at - span, at), Dom.el("div", null, Dom.el("p", null, Dom.el("button.plain", { click: go }, track.name)), Dom.el("p", null, left && failed.track === track.index ? left : doing(timeline, track, row, at))));
+        return Dom.el("li", null, strip(timeline, track, at - span, at), Dom.el("div", null, Dom.el("p", null, Dom.el("button.plain", { click: go }, track.name), track.process > 0 && Dom.el("span.dim", null, ` ${timeline.head.processes[track.process].name}`)), Dom.el("p", null, left && failed.track === track.index ? left : doing(timeline, track, row, at))));
       })),
       tracks.length > shown.length && Dom.el("p.dim.small", null, `and ${tracks.length - shown.length} more`),
       Dom.el("div.legend", null, Dom.el("span", null, Dom.el("i.swatch.own"), "running"), Dom.el("span", null, Dom.el("i.swatch.hairline"), "waiting")),

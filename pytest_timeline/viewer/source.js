@@ -25,7 +25,7 @@ const Source = (() => {
     const found = view.timeline.source(file, line, () => view.changed("sources"));
     if (!found) return null;
     const at = line - found.first;
-    const from = mark === "raised" ? Math.max(0, at - 4) : at;
+    const from = mark === "raised" ? before(found.lines, at) : at;
     const shown = found.lines.slice(from, mark === "raised" ? after(found.lines, at) : Math.min(at + MOST, end(found.lines, at)));
     const indents = shown.filter((text) => text.trim()).map((text) => text.length - text.trimStart().length);
     const indent = Math.min(...indents, 80);
@@ -41,6 +41,15 @@ const Source = (() => {
 
   const indent = (/** @type {string} */ line) => line.length - line.trimStart().length;
 
+  const DEFINES = /^\s*(async\s+)?(def|class)\b/;
+
+  /** The index of the first of up to four lines before, in the same function. @param {string[]} lines @param {number} at */
+  function before(lines, at) {
+    let row = at;
+    while (row > Math.max(0, at - 4) && !DEFINES.test(lines[row])) row--;
+    return row;
+  }
+
   /** The index after two more lines of the same function. @param {string[]} lines @param {number} at */
   function after(lines, at) {
     let row = at + 1;
@@ -51,7 +60,7 @@ const Source = (() => {
   /** The index after a function's last line: its body is further in than its first line. @param {string[]} lines @param {number} at */
   function end(lines, at) {
     let row = at;
-    while (row < lines.length && !/^\s*(async\s+)?(def|class)\b|\blambda\b/.test(lines[row])) row++;
+    while (row < lines.length && !DEFINES.test(lines[row]) && !lines[row].includes("lambda")) row++;
     const own = indent(lines[row] ?? "");
     for (row++; row < lines.length; row++) if (lines[row].trim() && indent(lines[row]) <= own && !/^\s*[)\]}]/.test(lines[row])) break;
     while (row > at + 1 && !lines[row - 1].trim()) row--;
