@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytest_timeline._codec import Names, Slices
 from pytest_timeline.export import About, make
-from pytest_timeline.timeline.model import Clock, Process, Span, Timeline, Track
+from pytest_timeline.timeline.model import Clock, Lane, Process, Span, Timeline, Track
 from support import browser
 
 TITLE = "report page"
@@ -60,7 +60,9 @@ def timeline(count: int) -> Timeline:
         tracks.append(Track("thread", name, 100 + thread, thread + 1, slices, names))
     spans = [Span("big", "test", 0, longest, 0), Span("call", "test", 1, longest - 1, 1)]
     process = Process(100, 1, "pytest", 0, tracks)
-    return Timeline("test_big.py::test_big", 0, longest, [process], spans, args={"outcome": "passed"})
+    return Timeline(
+        "test_big.py::test_big", 0, longest, [process], [Lane("test", "test", 0, spans)], {"outcome": "passed"}
+    )
 
 
 def _tree(slices: Slices, draw: random.Random, now: int, left: int) -> tuple[int, int]:

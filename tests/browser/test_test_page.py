@@ -16,7 +16,7 @@ from pytest_timeline._codec import Names
 from pytest_timeline.export import About, make
 from pytest_timeline.timeline.model import Instant, Span, Timeline
 from support import browser, report
-from support.timelines import CLOCK, CODE, THROWN, Row, names, random_rows, slices, thread, timeline
+from support.timelines import CLOCK, CODE, THROWN, Row, lane_of_test, names, random_rows, slices, thread, timeline
 
 END = 1_000_000  # ns
 FAILED_AT = 600_000
@@ -60,17 +60,22 @@ def failing(directory: Path) -> Path:
         timeline(
             thread(main, known),
             thread(other, known, name="worker", id=4712, serial=2),
-            spans=[Span("test_a.py::test_it", "test", 1_000, END, 0), Span("call", "test", 2_000, END - 1_000, 1)],
-            instants=[
-                Instant(
-                    "AssertionError",
-                    "test",
-                    FAILED_AT + 1_200,
-                    {
-                        "exception": "AssertionError",
-                        "message": "1 == 2\nsecond",
-                        "traceback": [f"{directory}/test_a.py:2 test_it", f"{directory}/test_a.py:6 helper"],
-                    },
+            lanes=[
+                lane_of_test(
+                    Span("test_a.py::test_it", "test", 1_000, END, 0),
+                    Span("call", "test", 2_000, END - 1_000, 1),
+                    instants=[
+                        Instant(
+                            "AssertionError",
+                            "test",
+                            FAILED_AT + 1_200,
+                            {
+                                "exception": "AssertionError",
+                                "message": "1 == 2\nsecond",
+                                "traceback": [f"{directory}/test_a.py:2 test_it", f"{directory}/test_a.py:6 helper"],
+                            },
+                        )
+                    ],
                 )
             ],
             args={"outcome": "failed"},
@@ -85,7 +90,7 @@ def busy(directory: Path, *, seed: int = 1, count: int = 3_000) -> Path:
     more = random_rows(seed + 1, count // 3, first=20_000, shortest=1)
     end = max(row[1] for row in rows + more) + 100
     tracks = thread(slices(*rows)), thread(slices(*more), name="worker", id=4712, serial=2)
-    return write(directory, timeline(*tracks, end=end, spans=[Span("t", "test", 1_000, end, 0)]))
+    return write(directory, timeline(*tracks, end=end, lanes=[lane_of_test(Span("t", "test", 1_000, end, 0))]))
 
 
 def saved(page: browser.Page, key: str) -> str:
@@ -313,8 +318,12 @@ def test_hostile_text_is_shown_and_not_run(tmp_path: Path, page: browser.Page) -
             1_000,
             10_000,
             timeline(thread(slices(*rows), known, name=HOSTILE[2])).processes,
-            [Span(HOSTILE[1], "test", 1_000, 10_000, 0, {HOSTILE[0]: HOSTILE[1]})],
-            [Instant(HOSTILE[1], "test", 9_000, {"exception": HOSTILE[1], "message": HOSTILE[0]})],
+            [
+                lane_of_test(
+                    Span(HOSTILE[1], "test", 1_000, 10_000, 0, {HOSTILE[0]: HOSTILE[1]}),
+                    instants=[Instant(HOSTILE[1], "test", 9_000, {"exception": HOSTILE[1], "message": HOSTILE[0]})],
+                )
+            ],
             {"outcome": "failed"},
         ),
     )
@@ -360,7 +369,7 @@ def test_three_hundred_threads(tmp_path: Path, page: browser.Page) -> None:
     tracks = [
         thread(slices((2_000 + i, 90_000, 10, 0)), name=f"pool-{i}", id=5_000 + i, serial=i + 1) for i in range(300)
     ]
-    path = write(tmp_path, timeline(*tracks, end=100_000, spans=[Span("t", "test", 1_000, 100_000, 0)]))
+    path = write(tmp_path, timeline(*tracks, end=100_000, lanes=[lane_of_test(Span("t", "test", 1_000, 100_000, 0))]))
     page.open(path)
     assert [text for text in page.texts(".label-name") if "more" in text] == ["and 260 more"]
     assert len([text for text in page.texts(".label-name") if text.startswith("pool-")]) == 40
@@ -428,8 +437,9 @@ def test_short_slices_can_be_hidden(tmp_path: Path, page: browser.Page) -> None:
 
 
 def test_a_test_without_calls(tmp_path: Path, page: browser.Page) -> None:
+    spans = [Span("t", "test", 1_000, END, 0), Span("setup", "test", 1_000, 9_000, 1)]
     page.open(
-        write(tmp_path, timeline(spans=[Span("t", "test", 1_000, END, 0), Span("setup", "test", 1_000, 9_000, 1)]))
+        write(tmp_path, timeline(lanes=[lane_of_test(*spans)]))
     )
     assert "No Python calls recorded" in page.text("#nothing")
 
