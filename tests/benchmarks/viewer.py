@@ -44,7 +44,7 @@ def timeline(count: int) -> Timeline:
     draw = random.Random(count)
     names = Names()
     for file in range(40):
-        names.add(1 + file, f"/work/site-packages/package{file % 12}/module{file}.py")
+        names.add(1 + file, f"/site-packages/package{file % 12}/module{file}.py")
     for function in range(FUNCTIONS):
         names.add(100 + function, f"Class{function % 97}.method_{function}", 17, 1 + function % 40, 10 + function)
     tracks = []
