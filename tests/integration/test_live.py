@@ -23,6 +23,7 @@ pytestmark = [
     pytest.mark.skipif(trace_processor.missing() is not None, reason=str(trace_processor.missing())),
 ]
 
+FORMAT = "--timeline-format=perfetto,chrome"
 TIMEOUT = 60.0
 HELPERS = """
     import os, pathlib, queue, subprocess, sys, threading, time
@@ -54,7 +55,7 @@ class Hung:
     def __init__(self, directory: Path, *arguments: str) -> None:
         self.directory = directory
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", "--timeline", "-p", "no:cacheprovider", *arguments],
+            [sys.executable, "-m", "pytest", "--timeline", FORMAT, "-p", "no:cacheprovider", *arguments],
             cwd=directory,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_timeline._codec import chrome_slices, continued, perfetto_slices
-from pytest_timeline.export import FORMATS, make
+from pytest_timeline.export import FORMATS, make, traces
 from pytest_timeline.export.gzipped import MEMBER_BYTES, GzippedFile
 from support.timelines import CLOCK, CUT_END, CUT_START, slices, thread, timeline
 
@@ -20,6 +20,13 @@ MANY = [(start, start + 10, 10 + start % 7, 0) for start in range(1_000, 1_001_0
 def test_an_unknown_format_is_an_error() -> None:
     with pytest.raises(ValueError, match="svg"):
         make("svg")
+
+
+@pytest.mark.parametrize(
+    ("formats", "made"), [(["html"], ["perfetto"]), (["html", "chrome"], ["chrome"]), (FORMATS, ["perfetto", "chrome"])]
+)
+def test_a_look_at_a_run_is_a_trace(formats: list[str], made: list[str]) -> None:
+    assert list(traces(formats)) == made
 
 
 @pytest.mark.parametrize("format", FORMATS)
