@@ -438,9 +438,7 @@ def test_short_slices_can_be_hidden(tmp_path: Path, page: browser.Page) -> None:
 
 def test_a_test_without_calls(tmp_path: Path, page: browser.Page) -> None:
     spans = [Span("t", "test", 1_000, END, 0), Span("setup", "test", 1_000, 9_000, 1)]
-    page.open(
-        write(tmp_path, timeline(lanes=[lane_of_test(*spans)]))
-    )
+    page.open(write(tmp_path, timeline(lanes=[lane_of_test(*spans)])))
     assert "No Python calls recorded" in page.text("#nothing")
 
 
