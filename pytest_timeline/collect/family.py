@@ -196,8 +196,8 @@ class Family:
         lane: tuple[Slices, Names] | None,
         others: Processes,
     ) -> Process | None:
-        """Return what a process did in a window; None for nothing."""
-        if not tracks:
+        """Return what a process did in a window; None for nothing, but of pytest's own, which has the lanes."""
+        if not tracks and spool is not self.root:
             return None
         process = Process(spool.pid, spool.parent_pid, self.name_of(spool), spool.start_tick)
         flows = others.outgoing(spool)
@@ -258,7 +258,8 @@ class Family:
         if spool is self.root:
             what = f"pytest {self.worker}" if self.worker else "pytest"
         elif spool.parent:
-            what = f"{label(spool.command)} (forked)" if spool.command else "forked"
+            command = self.processes.command(spool)
+            what = f"{label(command)} (forked)" if command else "forked"
         else:
             what = label(spool.command)
         return f"{what} ({spool.pid})"

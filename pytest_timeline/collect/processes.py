@@ -86,6 +86,7 @@ class Processes:
         if child is None or (child.end is not None and child.end < spool.start_tick):
             child = self._add(Child(spool.pid, spool.start_tick, spool.parent_pid, b""))
         child.spools.append(spool)
+        child.forked = child.forked or bool(child.spools[0].parent)
         if child.watch is None:
             child.watch = Watch(child.pid)
         return child.watch
@@ -125,6 +126,11 @@ class Processes:
         if child.pid:
             self._by_pid[child.pid] = child
         return child
+
+    def command(self, spool: Spool) -> bytes:
+        """Return the command line with which the spool's process was started, b"" when it is not known."""
+        child = self._by_pid.get(spool.pid)
+        return child.command if child is not None else b""
 
     def end(self, spool: Spool) -> int:
         """Return the tick at which the spool's process ended, 0 when that is not known."""
