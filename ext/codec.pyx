@@ -348,12 +348,16 @@ cdef class Spool:
         forget_idle(r)
         return tracks, lane
 
-    def die(self):
-        """The process is gone: what is open ends at its last record, if all are read; else nothing happens."""
+    def die(self, uint64_t alive=0):
+        """The process is gone: what is open ends at its last record, or at the tick `alive` if it lived on until then.
+        Nothing happens unless all its records are read."""
         cdef size_t i
         for i in range(self.reader.count):
             if self.reader.threads[i].head != UINT64_MAX:
                 return
+        for i in range(self.reader.count):
+            if self.reader.threads[i].nest.open:
+                self.reader.last = max(self.reader.last, alive)
         for i in range(self.reader.count):
             die(&self.reader.threads[i].nest, self.reader.last)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_timeline import spooldir
-from pytest_timeline._codec import Names, Spool, monotonic_ns
+from pytest_timeline._codec import Names, Spool, monotonic_ns, now
 from pytest_timeline.collect.alive import Watch
 from pytest_timeline.collect.label import label
 from pytest_timeline.collect.story import CRASHED, Story, Told
@@ -25,8 +25,13 @@ class Member:
     spool: Spool
     watch: Watch
     gone: bool = False  # seen before the newest drain, so that nothing can follow
+    alive: int = 0  # tick; seen running then
     replaced: bool = False  # by the next program in the same process
     closed: bool = False  # gone, and read to its end
+
+    def die(self) -> None:
+        """End what is open at the last sign of life, if all is read."""
+        self.spool.die(self.alive)
 
 
 @dataclass(slots=True)
@@ -74,8 +79,11 @@ class Family:
 
     def look(self) -> None:
         """See who is gone. What is read up to a later moment is then all there is of them."""
+        at = now(self.members[0].spool.clock) if self.members else 0
         for member in self.members:
             member.gone = member.gone or member.replaced or member.watch.gone()
+            if not member.gone:
+                member.alive = at
 
     def scan(self) -> None:
         """Find the spools of new processes."""
@@ -102,15 +110,17 @@ class Family:
             spool.adopt(self._names[spool.parent])
         self._names[name] = spool.names
         for member in self.members:
-            member.replaced = member.replaced or member.spool.pid == spool.pid
+            if member.spool.pid == spool.pid:
+                member.replaced = True
+                member.alive = min(member.alive, spool.start_tick)
         if not self.members:
             self._window = spool.start_tick
         self.members.append(Member(spool, Watch(spool.pid)))
 
     def beat(self) -> None:
-        now = monotonic_ns()
+        at = monotonic_ns()
         for member in self.members:
-            member.spool.beat(now)
+            member.spool.beat(at)
 
     def advance(self, until: int) -> Iterator[Window]:
         """Read all spools up to the tick `until`, and yield the windows that end by then."""
@@ -126,7 +136,7 @@ class Family:
             _drain(member.spool, until)
         for member in self.members:
             if member.gone:
-                member.spool.die()
+                member.die()
         self._let_go(self.members[1:])
 
     def finish(self, until: int) -> Iterator[Window]:
@@ -148,9 +158,10 @@ class Family:
         processes = []
         for member in self.members:
             spool = member.spool
+            gone = member.gone or member.replaced or member.watch.gone()  # since the last look, maybe: no next window
             _drain(spool, tick)
-            if member.gone:
-                spool.die()
+            if gone and member.alive <= tick:
+                member.die()
             tracks, lane = spool.cut(tick)
             if not tracks:
                 continue

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pytest_timeline._codec import now
 from pytest_timeline.collect.family import Family, Window
 from pytest_timeline.timeline.model import Timeline
 from support import spool_writer as w
@@ -128,6 +131,27 @@ def test_exec_ends_the_program_before_it(run: RunWriter, family: Family) -> None
     assert flags == [64, 16]
     assert not before.writer.path.exists()
     assert after.writer.path.exists()
+
+
+def test_what_is_open_at_a_death_lasts_until_then_and_not_into_the_next_window(run: RunWriter, family: Family) -> None:
+    root = run.process()
+    root.mark(10, w.TEST_BEGIN, nodeid="a")
+    with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as process:
+        child = run.process(tick=50, pid=process.pid)
+        child.call(60, None)
+        family.scan()
+        before = now(w.MONOTONIC)
+        family.look()
+        after = now(w.MONOTONIC)
+        process.kill()
+    end = now(w.MONOTONIC) - run.start
+    root.mark(end, w.TEST_END, outcome="passed")
+    root.mark(end + 100, w.TEST_BEGIN, nodeid="b")
+    _, a, between = family.advance(run.start + end + 200)  # nobody has looked since
+    ((_, died, _, _, flags, *_),) = a.timeline.processes[-1].tracks[0].slices.rows()
+    assert before <= died <= after
+    assert flags == 64
+    assert between.timeline.processes == []
 
 
 def test_the_open_test_of_a_dead_process_has_crashed(tmp_path: Path) -> None:
