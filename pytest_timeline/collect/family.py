@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,9 @@ from pytest_timeline import spooldir
 from pytest_timeline._codec import Names, Spool, monotonic_ns, now
 from pytest_timeline.collect.alive import Watch
 from pytest_timeline.collect.label import label
+from pytest_timeline.collect.processes import Processes
 from pytest_timeline.collect.story import CRASHED, Story, Told
-from pytest_timeline.timeline.model import Process, Timeline, Track
+from pytest_timeline.timeline.model import Flow, Lane, Process, Timeline, Track
 
 NAMES_KEPT = 64  # of processes that are gone: a child that they forked may yet turn up
 
@@ -25,13 +26,9 @@ class Member:
     spool: Spool
     watch: Watch
     gone: bool = False  # seen before the newest drain, so that nothing can follow
-    alive: int = 0  # tick; seen running then
+    ended: int = 0  # tick at which that was seen, 0 = it was gone when we came
     replaced: bool = False  # by the next program in the same process
     closed: bool = False  # gone, and read to its end
-
-    def die(self) -> None:
-        """End what is open at the last sign of life, if all is read."""
-        self.spool.die(self.alive)
 
 
 @dataclass(slots=True)
@@ -49,6 +46,7 @@ class Family:
         self.directory = directory
         self.name = directory.name
         self.story = Story()
+        self.processes = Processes()
         self.members: list[Member] = []  # the pytest process first
         self.dropped = 0
         self.damaged: list[str] = []  # names of files that are no spools
@@ -79,11 +77,14 @@ class Family:
 
     def look(self) -> None:
         """See who is gone. What is read up to a later moment is then all there is of them."""
-        at = now(self.members[0].spool.clock) if self.members else 0
+        if self.root is None:
+            return
+        self.processes.look(self.root.pid)
+        tick = now(self.root.clock)
         for member in self.members:
-            member.gone = member.gone or member.replaced or member.watch.gone()
-            if not member.gone:
-                member.alive = at
+            if not member.gone and (member.replaced or member.watch.gone()):
+                member.gone = True
+                member.ended = member.ended or (tick if member.watch.was_alive else 0)
 
     def scan(self) -> None:
         """Find the spools of new processes."""
@@ -110,17 +111,23 @@ class Family:
             spool.adopt(self._names[spool.parent])
         self._names[name] = spool.names
         for member in self.members:
-            if member.spool.pid == spool.pid:
+            if member.spool.pid == spool.pid and not member.replaced:
                 member.replaced = True
-                member.alive = min(member.alive, spool.start_tick)
+                member.ended = spool.start_tick
         if not self.members:
             self._window = spool.start_tick
-        self.members.append(Member(spool, Watch(spool.pid)))
+            self.processes.clock = spool.clock
+            self.processes.looked = spool.start_tick
+            self.members.append(Member(spool, Watch(spool.pid)))
+        elif spool.pid == self.members[0].spool.pid:  # pytest itself became another program
+            self.members.append(Member(spool, self.members[0].watch))
+        else:
+            self.members.append(Member(spool, self.processes.joined(spool)))
 
     def beat(self) -> None:
-        at = monotonic_ns()
+        moment = monotonic_ns()
         for member in self.members:
-            member.spool.beat(at)
+            member.spool.beat(moment)
 
     def advance(self, until: int) -> Iterator[Window]:
         """Read all spools up to the tick `until`, and yield the windows that end by then."""
@@ -134,9 +141,7 @@ class Family:
                 yield self._cut(tick, told)
         for member in self.members[1:]:
             _drain(member.spool, until)
-        for member in self.members:
-            if member.gone:
-                member.die()
+        self._hear(until)
         self._let_go(self.members[1:])
 
     def finish(self, until: int) -> Iterator[Window]:
@@ -146,28 +151,37 @@ class Family:
         for member in self.members:
             member.spool.stop()
         if self.members:
-            end = self.end = max(self._window, *(min(member.spool.last, until) for member in self.members))
+            lasts = (max(member.spool.last, member.ended) for member in self.members)
+            end = self.end = max(self._window, *(min(last, until) for last in lasts))
             yield self._cut(end, self.story.close(end))
 
     def close(self) -> None:
+        self.processes.close()
         for member in self.members:
             member.watch.close()
             member.spool.close()
 
     def _cut(self, tick: int, told: Told) -> Window:
         processes = []
+        # Whose death nobody has looked for since would go on in the next window.
+        over = [member.spool for member in self.members if member.watch.gone()]
+        for member in self.members:
+            _drain(member.spool, tick)
+        self._hear(tick, over)
         for member in self.members:
             spool = member.spool
-            gone = member.gone or member.replaced or member.watch.gone()  # since the last look, maybe: no next window
-            _drain(spool, tick)
-            if gone and member.alive <= tick:
-                member.die()
             tracks, lane = spool.cut(tick)
             if not tracks:
                 continue
             process = Process(spool.pid, spool.parent_pid, self._name(spool), spool.start_tick)
+            flows = self.processes.outgoing(spool)
             for serial, native_id, name, slices in tracks:
-                process.tracks.append(Track("thread", name, native_id, serial, slices, spool.names))
+                track = Track("thread", name, native_id, serial, slices, spool.names, flows.get(serial, []))
+                process.tracks.append(track)
+            drawn = [track for track in process.tracks if len(track.slices)]
+            if drawn and (arrow := self.processes.arrival(spool)):
+                first = min(drawn, key=lambda track: track.slices.start)
+                first.flows.append(Flow(arrow, first.slices.start, True))
             if lane is not None:
                 process.tracks.append(Track("gil", "GIL", 0, 0, *lane))
             processes.append(process)
@@ -175,9 +189,9 @@ class Family:
         dropped, self._dropped_before = self.dropped - self._dropped_before, self.dropped
         test = told.test
         result = told.result if told.result is not None else {"outcome": CRASHED if self.over else "error"}
-        timeline = Timeline(
-            str(test.get("nodeid")) if test else "", self._window, tick, processes, told.spans, told.instants
-        )
+        lanes = [Lane("test", "test", 0, told.spans, told.instants)] if told.spans or told.instants else []
+        lanes += self.processes.lanes(self._window, tick)
+        timeline = Timeline(str(test.get("nodeid")) if test else "", self._window, tick, processes, lanes)
         if test:
             timeline.args = {"outcome": result.get("outcome"), "worker": self.worker, "rerun": test.get("rerun", 0)}
             timeline.args["folded"] = sum(
@@ -187,8 +201,21 @@ class Family:
             if "exception" in result:
                 timeline.args["exception"] = result["exception"]
         self._window = tick
+        self.processes.next_window(tick)
         self._forget_the_gone()
         return Window(timeline, test, result, dropped)
+
+    def _hear(self, until: int, over: Sequence[Spool] = ()) -> None:
+        """Take the news of what was read up to `until`, and end what those who are gone, or `over`, had open."""
+        for member in self.members:
+            self.processes.hear(member.spool)
+        for member in self.members:
+            spool = member.spool
+            ended = self.processes.end(spool) or member.ended
+            if ended or member.gone:
+                spool.die(min(ended, until))
+            elif spool in over:
+                spool.die(until)
 
     @property
     def worker(self) -> str | None:
@@ -209,7 +236,6 @@ class Family:
         for member in members:
             if member.gone and not member.closed:
                 member.closed = True
-                member.watch.close()
                 member.spool.close()
                 try:
                     os.unlink(member.spool.path)
