@@ -403,3 +403,37 @@ def test_a_daemon_outlives_the_run() -> None:
     forked(child)
     while not os.path.exists("alive"):
         time.sleep(0.001)
+
+
+# ---- order ----
+
+
+def send(descriptor: int) -> None:
+    os.write(descriptor, b".")
+
+
+def receive(descriptor: int) -> None:
+    assert os.read(descriptor, 1) == b"."
+
+
+def test_ping_pong() -> None:
+    (ping, to_child), (pong, to_parent) = os.pipe(), os.pipe()
+
+    def child() -> None:
+        for _ in range(2000):
+            receive(ping)
+            send(to_parent)
+
+    pid = os.fork()
+    if not pid:
+        try:
+            child()
+            os._exit(0)
+        finally:
+            os._exit(99)
+    for _ in range(2000):
+        send(to_child)
+        receive(pong)
+    assert os.waitpid(pid, 0)[1] == 0
+    for descriptor in (ping, to_child, pong, to_parent):
+        os.close(descriptor)
