@@ -148,7 +148,7 @@ class Family:
                 yield self._cut(tick, told)
         for member in self.members[1:]:
             _drain(member.spool, until)
-        self._hear()
+        self._hear(until)
         self._let_go(self.members[1:])
 
     def finish(self, until: int) -> Iterator[Window]:
@@ -176,9 +176,11 @@ class Family:
         return self._timeline(tick, told, drawn, others, told.result or {}, self._dropped() - self._dropped_before)
 
     def _cut(self, tick: int, told: Told) -> Window:
+        if self.root is not None:
+            self.processes.look(self.root.pid)  # who died meanwhile would go on in the next window
         for member in self.members:
             _drain(member.spool, tick)
-        self._hear()
+        self._hear(tick)
         drawn = [self._drawn(member.spool, *member.spool.cut(tick), self.processes) for member in self.members]
         self.dropped = self._dropped()
         dropped, self._dropped_before = self.dropped - self._dropped_before, self.dropped
@@ -240,13 +242,15 @@ class Family:
     def _dropped(self) -> int:
         return self._dropped_by_the_gone + sum(member.spool.dropped for member in self.members)
 
-    def _hear(self) -> None:
-        """Take the news of what was read, and end what those who are gone had open."""
+    def _hear(self, until: int) -> None:
+        """Take the news of what was read up to `until`, and end what those had open who are gone by then."""
         for member in self.members:
             self.processes.hear(member.spool)
+        self.processes.settle(until)
         for member in self.members:
-            if member.gone:
-                member.spool.die(self.processes.end(member.spool) or member.ended)
+            ended = self.processes.end(member.spool) or member.ended
+            if ended <= until and (ended or member.gone):
+                member.spool.die(ended)
 
     @property
     def worker(self) -> str | None:

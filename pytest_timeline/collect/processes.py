@@ -40,6 +40,7 @@ class Child:
     spools: list[Spool] = field(default_factory=list)  # its own; each Python that it becomes by exec has one
     became: list[tuple[int, bytes]] = field(default_factory=list)  # tick and command of other programs
     watch: Watch | None = None
+    alive: int = 0  # tick at which it was seen to run
     end: int | None = None  # tick
     status: int | None = None  # as wait() tells it
     flow: int = 0  # the arrow from the call that started it
@@ -117,7 +118,7 @@ class Processes:
 
     def _reaped(self, spool: Spool, thread: int, pid: int, tick: int, status: int | None) -> None:
         child = self._by_pid.get(pid) if pid else self._unnamed.pop((spool.path, thread), None)
-        if child is not None:
+        if child is not None and child.start <= tick:
             child.end = tick if child.end is None else min(child.end, tick)
             child.status = status if child.status is None else child.status
 
@@ -149,6 +150,8 @@ class Processes:
                 if child.watch.gone():
                     child.end = tick
                     child.status = child.watch.status()
+                else:
+                    child.alive = tick
         if (tick - self.looked) * self.ns_per_tick >= LOOK_SECONDS * 1e9:
             self._sight(root_pid, tick)
             self.looked = tick
@@ -177,6 +180,12 @@ class Processes:
             self._by_pid[pid] = unnamed[0]
         else:
             self._add(Child(pid, start, parent, procfs.command(pid)))
+
+    def settle(self, until: int) -> None:
+        """All up to `until` is heard. Who was seen to be gone later, and not to run since, is gone by then."""
+        for child in self._children:
+            if child.end is not None and child.end > until and child.alive < until and child.start < until:
+                child.end = until
 
     def outgoing(self, spool: Spool) -> dict[int, list[Flow]]:
         """Return the arrows to the processes that this one started in the window, by thread."""

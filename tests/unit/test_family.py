@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,6 +130,23 @@ def test_exec_ends_the_program_before_it(run: RunWriter, family: Family) -> None
     assert flags == [64, 16]
     assert not before.writer.path.exists()
     assert after.writer.path.exists()
+
+
+def test_what_is_open_at_a_death_does_not_go_on_in_the_next_window(run: RunWriter, family: Family) -> None:
+    root = run.process()
+    root.mark(10, w.TEST_BEGIN, nodeid="a")
+    with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as process:
+        child = run.process(tick=50, pid=process.pid)
+        child.call(60, None)
+        family.look()
+        family.scan()
+        process.kill()
+    root.mark(200, w.TEST_END, outcome="passed")
+    root.mark(300, w.TEST_BEGIN, nodeid="b")
+    _, a, between = family.advance(run.start + 400)  # nobody has looked since
+    ((_, died, _, _, flags, *_),) = a.timeline.processes[-1].tracks[0].slices.rows()
+    assert (died - run.start, flags) == (200, 64)
+    assert between.timeline.processes == []
 
 
 def test_the_open_test_of_a_dead_process_has_crashed(tmp_path: Path) -> None:
