@@ -12,6 +12,7 @@ from pytest_timeline import spooldir
 from pytest_timeline._codec import Names, Spool, monotonic_ns
 from pytest_timeline.collect.alive import Watch
 from pytest_timeline.collect.label import label
+from pytest_timeline.collect.leaks import Leaked
 from pytest_timeline.collect.story import CRASHED, Story, Told
 from pytest_timeline.timeline.model import Process, Timeline, Track
 
@@ -46,6 +47,7 @@ class Family:
         self.story = Story()
         self.members: list[Member] = []  # the pytest process first
         self.dropped = 0
+        self._leaked = Leaked()
         self.damaged: list[str] = []  # names of files that are no spools
         self.min_ticks = 0
         self.max_slices = 0
@@ -168,6 +170,9 @@ class Family:
             str(test.get("nodeid")) if test else "", self._window, tick, processes, told.spans, told.instants
         )
         if test:
+            root = self.members[0].spool
+            self._leaked.mark(timeline, root.pid)
+            self._leaked.note(timeline, root.pid, result)
             timeline.args = {"outcome": result.get("outcome"), "worker": self.worker, "rerun": test.get("rerun", 0)}
             timeline.args["folded"] = sum(
                 track.slices.folded for process in processes for track in process.tracks if track.kind == "thread"
@@ -210,6 +215,7 @@ class Family:
         if not gone:
             return
         self._dropped_by_the_gone += sum(member.spool.dropped for member in gone)
+        self._leaked.forget(member.spool.pid for member in gone if not member.replaced)
         self.members = [member for member in self.members if member not in gone]
         living = {os.path.basename(member.spool.path) for member in self.members}
         departed = [name for name in self._names if name not in living]

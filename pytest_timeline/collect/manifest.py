@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from pytest_timeline.collect import leaks
 from pytest_timeline.collect.family import Family, Window
 from pytest_timeline.collect.rate import Rate
 from pytest_timeline.outputs import MANIFEST
@@ -45,6 +46,8 @@ class Manifest:
                 "processes": len(timeline.processes),
                 "threads": len(threads),
                 "tasks": 0,
+                "leaks": leaks.count(result),
+                "leaked": [leak.text for leak in leaks.told(result)],
                 "files": files,
             }
         )

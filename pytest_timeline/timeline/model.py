@@ -55,6 +55,7 @@ class Track:
     serial: int  # of the thread, unique in its process
     slices: Slices
     names: Names
+    instants: list[Instant] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -64,6 +65,7 @@ class Process:
     name: str  # its command, worker and pid, for people
     start: int  # tick; with the pid it identifies the process
     tracks: list[Track] = field(default_factory=list)
+    args: dict[str, Any] = field(default_factory=dict)  # leaked_from: the test that started it
 
 
 @dataclass(slots=True)
