@@ -9,7 +9,7 @@ import os
 import select
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from threading import Thread
 from time import sleep  # by itself: a test may leave time.sleep patched
 from typing import Any
@@ -30,9 +30,6 @@ HELPERS = (  # children that are made once for the process: module, object, attr
     ("joblib.externals.loky.backend.resource_tracker", "_resource_tracker", "_pid"),
 )
 THREADS: dict[int, Thread] = threading._active  # type: ignore[attr-defined]
-
-# Of this process and not reaped: (pid, start tick).
-_recorded_children: Callable[[], list[tuple[int, int]]] = getattr(_recorder, "children", list)
 
 
 class Leaks:
@@ -76,7 +73,7 @@ class Leaks:
         children = [pid for pid, tick in _children().items() if self._children.get(pid) != tick]
         if children:
             helpers = set(_helpers())
-            left += [pid for pid in children if pid not in helpers and _runs(pid)]
+            left += [pid for pid in children if pid not in helpers]
         return left
 
 
@@ -106,9 +103,11 @@ def _counts(thread: Thread) -> bool:
 
 
 def _children() -> dict[int, int]:
-    """Return the start tick of each child by pid; 0 for one that only multiprocessing knows: its forkserver's."""
-    children = dict.fromkeys(_multiprocessing(), 0)
-    children.update(_recorded_children())
+    """Return the start tick of each running child by pid; 0 for a forkserver's, whose child it really is."""
+    children = dict(_recorder.children())
+    for pid, process in _multiprocessing().items():
+        if getattr(process._popen, "method", "") == "forkserver" and _is_silent(process._popen.sentinel):
+            children[pid] = 0
     return children
 
 
@@ -120,42 +119,17 @@ def _multiprocessing() -> dict[int, Any]:
     return {process._popen.pid: process for process in module._children.copy() if process._popen is not None}
 
 
+def _is_silent(sentinel: int) -> bool:
+    """Whether the pipe, which a process holds open for as long as it lives, has nothing to say."""
+    poll = select.poll()
+    poll.register(sentinel)
+    return not poll.poll(0)
+
+
 def _helpers() -> Iterator[int]:
     for module, name, attribute in HELPERS:
         if (loaded := sys.modules.get(module)) is not None:
             yield getattr(getattr(loaded, name, None), attribute, None) or 0
-
-
-if sys.platform == "win32":
-
-    def _runs(pid: int) -> bool:
-        import _winapi
-
-        synchronize, timeout = 0x00100000, 0x102
-        try:
-            handle = _winapi.OpenProcess(synchronize, False, pid)
-        except OSError:
-            return False
-        try:
-            return _winapi.WaitForSingleObject(handle, 0) == timeout
-        finally:
-            _winapi.CloseHandle(handle)
-
-else:
-
-    def _runs(pid: int) -> bool:
-        """Whether the child still runs; one that is over stays there to be reaped."""
-        if hasattr(os, "waitid"):  # macOS: from 3.13 on
-            try:
-                return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
-            except ChildProcessError:  # reaped, or multiprocessing's forkserver has started it
-                pass
-        process = _multiprocessing().get(pid)
-        if process is None:
-            return False
-        sentinel = select.poll()
-        sentinel.register(process._popen.sentinel)
-        return not sentinel.poll(0)
 
 
 def _tell(what: Thread | int) -> dict[str, Any]:
