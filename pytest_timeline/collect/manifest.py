@@ -76,7 +76,7 @@ class Manifest:
                 self.warn(f"{family.name}: {family.story.damaged} marks of the test run could not be read")
             for name in family.damaged:
                 self.warn(f"{family.name}/{name} is damaged and was left out")
-        roots = [(family.name, family.root) for family in families]
+        roots = sorted(((family.name, family.root) for family in families), key=lambda root: (len(root[0]), root[0]))
         start_ns = min((root.start_unix_ns for _, root in roots if root), default=0)
         run = {
             "version": VERSION,
