@@ -229,3 +229,81 @@ def test_processes(pytester, run_pytest):
         "test_fork": ["process forked"],
         "test_end": [],
     }
+
+
+LATER = """
+import subprocess
+import sys
+import threading
+
+CHILD = '''
+import sys
+
+def answer(): print("done", flush=True)
+
+for line in sys.stdin: answer()
+'''
+turn, done, stop = threading.Event(), threading.Event(), threading.Event()
+
+def work():
+    pass
+
+def serve():
+    while not stop.is_set():
+        turn.wait()
+        turn.clear()
+        work()
+        done.set()
+
+def ask():
+    done.clear()
+    turn.set()
+    done.wait()
+    child.stdin.write("go\\n")
+    child.stdin.flush()
+    assert child.stdout.readline() == "done\\n"
+
+def test_leaks():
+    global thread, child
+    thread = threading.Thread(target=serve, name="leaky", daemon=True)
+    thread.start()
+    child = subprocess.Popen([sys.executable, "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    ask()
+
+def test_later():
+    ask()
+
+def test_end():
+    stop.set()
+    turn.set()
+    thread.join()
+    child.communicate()
+
+def test_after_all():
+    pass
+"""
+
+
+@needs_engine
+def test_where_a_leak_goes_on_it_is_said_where_it_is_from(pytester, run_pytest):
+    pytester.makepyfile(LATER)
+    run = run_pytest("--timeline", "-p", "no:cacheprovider")
+    assert run.ret == 0, run.stdout
+    assert [test["leaks"] for test in run.tests.values()] == [2, 0, 0, 0]
+    child = int(run.tests["test_leaks"]["leaked"][1].rpartition("(")[2].rstrip(")"))
+    origin = run.tests["test_leaks"]["nodeid"]
+    goes_on = [("MainThread", 1), ("leaky", 0)]
+    for name, marks in {"test_leaks": [], "test_later": goes_on, "test_after_all": []}.items():
+        for format in ("perfetto", "chrome"):
+            errors, found, before = trace_processor.query(
+                run.directory / "timeline" / run.tests[name]["files"][format],
+                trace_processor.ERRORS,
+                f"""select thread.name, process.pid = {child} from slice join thread_track
+                on slice.track_id = thread_track.id join thread using (utid) join process using (upid)
+                where slice.category = 'test' and slice.dur = 0 and slice.name = 'leaked from {origin}' order by 1""",
+                """select count(*) from slice mark join slice using (track_id)
+                where mark.name glob 'leaked from *' and slice.ts < mark.ts""",
+            )
+            assert errors == []
+            assert found == marks
+            assert before == [(0,)]
