@@ -12,6 +12,7 @@ from pytest_timeline import spooldir
 from pytest_timeline._codec import Names, Slices, Spool, monotonic_ns, now
 from pytest_timeline.collect.alive import Watch
 from pytest_timeline.collect.label import label
+from pytest_timeline.collect.leaks import Leaked, orphans
 from pytest_timeline.collect.processes import Processes
 from pytest_timeline.collect.story import CRASHED, Story, Told
 from pytest_timeline.timeline.model import Flow, Lane, Process, Timeline, Track
@@ -49,6 +50,7 @@ class Family:
         self.processes = Processes()
         self.members: list[Member] = []  # the pytest process first
         self.dropped = 0
+        self._leaked = Leaked()
         self.damaged: list[str] = []  # names of files that are no spools
         self.min_ticks = 0
         self.max_slices = 0
@@ -185,9 +187,14 @@ class Family:
         self.dropped = self._dropped()
         dropped, self._dropped_before = self.dropped - self._dropped_before, self.dropped
         result = told.result if told.result is not None else {"outcome": CRASHED if self.over else "error"}
+        if told.test is not None:
+            found = self.processes.orphans(self._window, self.members[0].spool.pid)
+            told.instants += orphans(found, told.spans, result, tick)
         timeline = self._timeline(tick, told, drawn, self.processes, result, dropped)
+        if told.test is not None:
+            self._leaked.note(timeline, self.members[0].spool.pid, result)
         self._window = tick
-        self.processes.next_window(tick)
+        self._leaked.forget(self.processes.next_window(tick))
         self._forget_the_gone()
         return Window(timeline, told.test, result, dropped)
 
@@ -230,6 +237,7 @@ class Family:
         lanes += others.lanes(self._window, tick)
         timeline = Timeline(str(test.get("nodeid")) if test else "", self._window, tick, processes, lanes)
         if test:
+            self._leaked.mark(timeline, self.members[0].spool.pid)
             timeline.args = {"outcome": result.get("outcome"), "worker": self.worker, "rerun": test.get("rerun", 0)}
             timeline.args["folded"] = sum(
                 track.slices.folded for process in processes for track in process.tracks if track.kind == "thread"

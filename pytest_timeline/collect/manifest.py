@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from pytest_timeline.collect import leaks
 from pytest_timeline.collect.family import Family, Window
 from pytest_timeline.collect.rate import Rate
 from pytest_timeline.outputs import MANIFEST
@@ -46,6 +47,8 @@ class Manifest:
                 "processes": 1 + len(children),
                 "threads": len(threads),
                 "tasks": 0,
+                "leaks": leaks.count(result),
+                "leaked": [leak.text for leak in leaks.told(result)],
                 "files": files,
             }
         )
@@ -74,7 +77,7 @@ class Manifest:
                 self.warn(f"{family.name}: {family.story.damaged} marks of the test run could not be read")
             for name in family.damaged:
                 self.warn(f"{family.name}/{name} is damaged and was left out")
-        roots = [(family.name, family.root) for family in families]
+        roots = sorted(((family.name, family.root) for family in families), key=lambda root: (len(root[0]), root[0]))
         start_ns = min((root.start_unix_ns for _, root in roots if root), default=0)
         run = {
             "version": VERSION,

@@ -22,6 +22,7 @@ from pytest_timeline.collect.label import label, words
 from pytest_timeline.timeline.model import Flow, Lane, Span
 
 LANE = "processes"
+HELPERS = (b"multiprocessing.resource_tracker", b"multiprocessing.forkserver")  # end by themselves, when nobody is left
 LOOK_SECONDS = 0.05  # between two looks into /proc
 
 _flow_ids = itertools.count(1)  # unique in a run: one collector follows it
@@ -211,8 +212,22 @@ class Processes:
                 spans.setdefault(self._row(child), []).extend(_spans(child, start, end))
         return [Lane("process", LANE, row, spans[row]) for row in sorted(spans)]
 
-    def next_window(self, tick: int) -> None:
-        """Forget who is over, and what the window's arrows were."""
+    def orphans(self, since: int, root_pid: int) -> list[Child]:
+        """Return those who were started since the tick, live on, and have lost the parent that they had."""
+        living = {root_pid, *(child.pid for child in self._children if child.end is None)}
+        return [
+            child
+            for child in self._children
+            if child.start >= since
+            and child.end is None
+            and child.pid
+            and child.parent_pid not in living
+            and not any(helper in child.command for helper in HELPERS)
+        ]
+
+    def next_window(self, tick: int) -> list[int]:
+        """Forget who is over, and what the window's arrows were; return the pids of the former."""
+        gone = [child.pid for child in self._children if child.end is not None and child.end <= tick]
         self._starts = []
         for child in self._children:
             child.flow = 0
@@ -224,6 +239,7 @@ class Processes:
                 if child.watch is not None:
                     child.watch.close()
         self._children = [child for child in self._children if child.end is None or child.end > tick]
+        return gone
 
     def close(self) -> None:
         for child in self._children:

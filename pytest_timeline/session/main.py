@@ -35,6 +35,12 @@ class MainSession:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
+        if watched := _watched(self._config, self._settings.directory):
+            self._problem = (
+                f"nothing is recorded: --looponfail watches {watched}, and would run again for every file written "
+                "there; name a directory elsewhere with --timeline-dir"
+            )
+            return
         try:
             self._spool, warnings = output.claim(self._settings.directory)
         except output.OutputError as error:
@@ -114,3 +120,15 @@ class MainSession:
             self._collector = None
         if self._spool is not None:
             shutil.rmtree(self._spool, ignore_errors=True)
+
+
+def _watched(config: pytest.Config, directory: str) -> str | None:
+    """Return the root below which pytest-xdist's --looponfail would see files in `directory` change."""
+    if not any(type(plugin).__name__ == "WorkerFailSession" for plugin in config.pluginmanager.get_plugins()):
+        return None
+    roots: list[os.PathLike[str] | str] = config.getini("looponfailroots") or [os.getcwd()]
+    below = os.path.realpath(directory)
+    for root in [os.path.realpath(root) for root in roots]:
+        if os.path.join(below, "").startswith(os.path.join(root, "")):
+            return root
+    return None
