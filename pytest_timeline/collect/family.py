@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pytest_timeline import spooldir
 from pytest_timeline._codec import Names, Spool, monotonic_ns
@@ -18,12 +18,19 @@ from pytest_timeline.timeline.model import Process, Timeline, Track
 NAMES_KEPT = 64  # of processes that are gone: a child that they forked may yet turn up
 
 
+class Life(Protocol):
+    """Tells when a process is gone."""
+
+    def gone(self) -> bool: ...
+    def close(self) -> None: ...
+
+
 @dataclass(slots=True)
 class Member:
     """A process of the family."""
 
     spool: Spool
-    watch: Watch
+    watch: Life
     gone: bool = False  # seen before the newest drain, so that nothing can follow
     replaced: bool = False  # by the next program in the same process
     closed: bool = False  # gone, and read to its end
@@ -39,6 +46,8 @@ class Window:
 
 class Family:
     """Follows the spools of one directory."""
+
+    remote = False
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -105,7 +114,11 @@ class Family:
             member.replaced = member.replaced or member.spool.pid == spool.pid
         if not self.members:
             self._window = spool.start_tick
-        self.members.append(Member(spool, Watch(spool.pid)))
+        self.members.append(Member(spool, self.watch(spool)))
+
+    def watch(self, spool: Spool) -> Life:
+        """Return what tells when the spool's process is gone."""
+        return Watch(spool.pid)
 
     def beat(self) -> None:
         now = monotonic_ns()
@@ -155,6 +168,8 @@ class Family:
             if not tracks:
                 continue
             process = Process(spool.pid, spool.parent_pid, self._name(spool), spool.start_tick)
+            if spool.clock_error_ns:
+                process.args["clock_error_us"] = spool.clock_error_ns / 1e3
             for serial, native_id, name, slices in tracks:
                 process.tracks.append(Track("thread", name, native_id, serial, slices, spool.names))
             if lane is not None:

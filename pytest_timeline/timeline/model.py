@@ -64,6 +64,7 @@ class Process:
     name: str  # its command, worker and pid, for people
     start: int  # tick; with the pid it identifies the process
     tracks: list[Track] = field(default_factory=list)
+    args: dict[str, Any] = field(default_factory=dict)  # clock_error_us: on another host, times may be off by so much
 
 
 @dataclass(slots=True)
