@@ -10,8 +10,8 @@ from libc.string cimport memcpy, memset, strlen
 
 from buffer cimport DRAIN_BYTES, Buffer, append, append_text, drain, reserve
 from columns cimport CALLABLE, CODE, CUT_END, CUT_START, DIED, HEALED, RESUMED, THROWN, YIELDED, Columns, Name
-from walk cimport (Folded, MAX_DEPTH, Walk, Window, cut, enter, find, folded_into, is_over, is_plain, leave, left_open,
-                   nanoseconds)
+from walk cimport (FlowEnd, Folded, MAX_DEPTH, Walk, Window, cut, enter, find, folded_into, is_over, is_plain, leave,
+                   left_open, nanoseconds)
 
 cdef struct Heads:           # the part of an object that is the same for each slice of a name
     Buffer text
@@ -157,6 +157,28 @@ cdef inline int write_slice(Objects *o, size_t row, uint64_t start, uint64_t end
     return append(o.out, <const char *> "},\n", 3)
 
 
+cdef inline int append_hex(Buffer *out, uint64_t value) except -1 nogil:
+    cdef const char *digits = "0123456789abcdef"
+    cdef int shift = 0
+    while shift < 60 and value >> (shift + 4):
+        shift += 4
+    while shift >= 0:
+        append(out, &digits[value >> shift & 15], 1)
+        shift -= 4
+    return 0
+
+
+cdef inline int write_flow(Objects *o, const FlowEnd *flow, uint64_t ns) except -1 nogil:
+    """Write one end of an arrow. `ns` is the start of its slice: later, readers would take what began last."""
+    append_literal(o.out, '{"name":"flow","cat":"flow","ph":"f","bp":"e",' if flow.enters else
+                   '{"name":"flow","cat":"flow","ph":"s",')
+    append(o.out, o.lane, o.lane_length)
+    append_literal(o.out, ',"id":"0x')
+    append_hex(o.out, flow.id)
+    append_time(o.out, '","ts":', ns)
+    return append(o.out, <const char *> "},\n", 3)
+
+
 cdef inline void end_slice(Walk *walk, Times *times) noexcept nogil:
     cdef size_t row = leave(walk)
     times[row].start = walk.stack[walk.top].start
@@ -164,8 +186,9 @@ cdef inline void end_slice(Walk *walk, Times *times) noexcept nogil:
 
 
 cdef inline void time_slices(const Window *window, Walk *walk, Times *times) noexcept nogil:
-    """Fill in when each slice begins and ends; 0 to 0 for those that are not written."""
+    """Fill in when each slice begins and ends; it ends at 0 if it is not written."""
     cdef const Columns *c = window.columns
+    cdef const FlowEnd *flow = window.flows
     cdef size_t row, kept
     for row in range(c.count):
         if c.depth[row] >= MAX_DEPTH:
@@ -173,9 +196,15 @@ cdef inline void time_slices(const Window *window, Walk *walk, Times *times) noe
         while is_over(walk, window, c.depth[row]):
             end_slice(walk, times)
         enter(walk, window, row)
+        if row == flow.row:
+            walk.now += 1
+            while flow.row == row:
+                flow += 1
     kept = left_open(walk, window)
     while walk.top > kept:
         end_slice(walk, times)
+    for row in range(kept):
+        times[walk.stack[row].row].start = walk.stack[row].start
 
 
 cdef inline int encode(Buffer *out, const Window *window, Walk *walk, const char *lane,
@@ -187,6 +216,7 @@ cdef inline int encode(Buffer *out, const Window *window, Walk *walk, const char
     cdef const Columns *c = window.columns
     cdef Times *times = <Times *> calloc(c.count + 1, sizeof(Times))
     cdef size_t names = 0
+    cdef const FlowEnd *flow = window.flows
     cdef size_t row
     cdef Objects o
     memset(&o, 0, sizeof(o))
@@ -206,6 +236,9 @@ cdef inline int encode(Buffer *out, const Window *window, Walk *walk, const char
         for row in range(c.count):
             if times[row].end:
                 write_slice(&o, row, times[row].start, times[row].end)
+            while flow.row == row:
+                write_flow(&o, flow, times[row].start)
+                flow += 1
             if out.size >= DRAIN_BYTES:
                 drain(out)
         drain(out)

@@ -2,10 +2,11 @@
 """Spool bytes to columns to encoded bytes, without the GIL: reading and nesting, and one encoder per format."""
 import mmap
 import os
+from operator import itemgetter
 
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.object cimport PyObject
-from libc.stdint cimport UINT64_MAX, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport SIZE_MAX, UINT64_MAX, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
@@ -15,15 +16,19 @@ from buffer cimport Buffer
 from columns cimport (
     CODE, CUT_START, STRING, Columns, Name, NameTable, define_name, find_name, free_columns, free_names, grown, reserve,
 )
+from flows cimport find_rows
 from nest cimport cut, die
 from reader cimport (
-    MARKED, Pause, Reader, Thread, advance, cut_lane, forget_idle, free_reader, give_memory, scan, start_reader,
+    MARKED, News, Pause, Reader, Thread, advance, cut_lane, forget_idle, forget_news, free_reader, give_memory, scan,
+    start_reader,
 )
 from spool cimport (
-    PT_CHUNK_BYTES, PT_CHUNKS_OFFSET, PT_MAGIC, PT_MAX_CHUNKS, PT_VERSION, pt_header, pt_load32, pt_load64,
+    PT_CHILD, PT_CHUNK_BYTES, PT_CHUNKS_OFFSET, PT_MAGIC, PT_MAX_CHUNKS, PT_VERSION, pt_header, pt_load32, pt_load64,
     pt_monotonic_ns, pt_now, pt_store32, pt_store64,
 )
-from walk cimport Before, Folded, Walk, Window, folded_into
+from walk cimport Before, FlowEnd, Folded, Walk, Window, folded_into
+
+flow_row, flow_tick = itemgetter(0), itemgetter(1)
 
 
 cdef class Names:
@@ -103,6 +108,11 @@ cdef class Slices:
         c.folded[row] = folded
         c.folded_ticks[row] = folded_ticks
         c.count = row + 1
+
+    @property
+    def start(self):
+        """The tick at which the first slice starts; 0 = there is none."""
+        return self.columns.start[0] if self.columns.count else 0
 
     @property
     def folded(self):
@@ -285,6 +295,11 @@ cdef class Spool:
         return name.split(b"\0")[0].decode("utf-8", "replace")
 
     @property
+    def clock_error_ns(self):
+        """How far the ticks may be off: those of a process on another host were translated; 0 = this host's."""
+        return self.reader.header.clock_error_ns
+
+    @property
     def dropped(self):
         return pt_load64(&self.reader.header.dropped)
 
@@ -320,6 +335,26 @@ cdef class Spool:
             pause = advance(r, until)
         return (r.mark.thread, r.mark.tick, r.mark.code, r.mark.text[:r.mark.size]) if pause == MARKED else None
 
+    def news(self):
+        """Return what was read since the last call of processes that this one started or reaped, in order of time.
+
+        ("child", tick, thread serial, pid, tick before the call, command line) or
+        ("reaped", tick, thread serial, pid, status or None). A pid of 0 is not known; the thread's next "reaped" of
+        pid 0 is of the same process.
+        """
+        cdef Reader *r = &self.reader
+        cdef News *n
+        cdef size_t i
+        cdef list told = []
+        for i in range(r.news_count):
+            n = &r.news[i]
+            if n.kind == PT_CHILD:
+                told.append(("child", n.tick, n.thread, n.pid, n.started, n.command[:n.size]))
+            else:
+                told.append(("reaped", n.tick, n.thread, n.pid, n.status if n.known else None))
+        forget_news(r)
+        return told
+
     def cut(self, uint64_t tick):
         """End the window at `tick` and start the next.
 
@@ -348,14 +383,17 @@ cdef class Spool:
         forget_idle(r)
         return tracks, lane
 
-    def die(self):
-        """The process is gone: what is open ends at its last record, if all are read; else nothing happens."""
+    def die(self, uint64_t tick=0):
+        """The process is gone, since `tick` or its last record: what is open ends there.
+
+        Nothing happens as long as there are records to read.
+        """
         cdef size_t i
         for i in range(self.reader.count):
             if self.reader.threads[i].head != UINT64_MAX:
                 return
         for i in range(self.reader.count):
-            die(&self.reader.threads[i].nest, self.reader.last)
+            die(&self.reader.threads[i].nest, max(tick, self.reader.last))
 
 
 cdef str thread_name(Thread *t):
@@ -396,9 +434,10 @@ cdef class Source:
     cdef Buffer out
     cdef Names names         # kept alive
     cdef Before *before
+    cdef FlowEnd *flows
 
     def __cinit__(self, Slices slices not None, Names names not None, uint64_t origin, double ns_per_tick, list before,
-                  uint64_t now, write not None):
+                  uint64_t now, list flows, write not None):
         cdef size_t i
         self.names = names
         self.before = <Before *> grown(NULL, (len(before or ()) + 1) * sizeof(Before))
@@ -416,9 +455,18 @@ cdef class Source:
             self.window.continued = len(before)
             for i in range(self.window.continued):
                 _, self.before[i].start, self.before[i].count, self.before[i].ticks = before[i]
+        self.flows = <FlowEnd *> grown(NULL, (len(flows or ()) + 1) * sizeof(FlowEnd))
+        self.window.flows = self.flows
+        i = 0
+        for row, id, enters, _ in flows or ():
+            if row >= self.window.continued:  # else it was begun in an earlier window, where nobody knew of this
+                self.flows[i].row, self.flows[i].id, self.flows[i].enters = row, id, enters
+                i += 1
+        self.flows[i].row = SIZE_MAX
 
     def __dealloc__(self):
         free(self.before)
+        free(self.flows)
         free(self.out.bytes)
 
     cdef tuple result(self):
@@ -434,18 +482,18 @@ cdef class Source:
 
 
 def perfetto_slices(Slices slices, Names names, uint64_t origin, double ns_per_tick, uint64_t track, uint32_t sequence,
-                    write, list before=None, uint64_t now=0):
+                    write, list before=None, uint64_t now=0, list flows=None):
     """Write the slices as packets of one sequence; see the stub."""
-    cdef Source source = Source(slices, names, origin, ns_per_tick, before, now, write)
+    cdef Source source = Source(slices, names, origin, ns_per_tick, before, now, flows, write)
     with nogil:
         perfetto.encode(&source.out, &source.window, &source.walk, track, sequence)
     return source.result()
 
 
 def chrome_slices(Slices slices, Names names, uint64_t origin, double ns_per_tick, bytes lane not None, write,
-                  list before=None, uint64_t now=0):
+                  list before=None, uint64_t now=0, list flows=None):
     """Write the slices as JSON objects; see the stub."""
-    cdef Source source = Source(slices, names, origin, ns_per_tick, before, now, write)
+    cdef Source source = Source(slices, names, origin, ns_per_tick, before, now, flows, write)
     cdef const char *text = lane
     cdef size_t length = len(lane)
     with nogil:
@@ -461,3 +509,25 @@ def continued(Slices slices not None, list before not None):
            and before[row][0] == c.name[row]):
         row += 1
     return row
+
+
+def flow_rows(Slices slices not None, list flows not None):
+    """Return [(row, id, enters, tick at which the slice starts)], in order of row; see the stub."""
+    cdef list ordered = sorted(flows, key=flow_tick)
+    cdef Columns *c = &slices.columns
+    cdef size_t count = len(ordered)
+    cdef FlowEnd *ends = <FlowEnd *> grown(NULL, (count + 1) * sizeof(FlowEnd))
+    cdef size_t i
+    cdef list found = []
+    try:
+        for i in range(count):
+            ends[i].id, ends[i].tick, ends[i].enters = ordered[i]
+        with nogil:
+            find_rows(c, ends, count)
+        for i in range(count):
+            if ends[i].row != SIZE_MAX:
+                found.append((ends[i].row, ends[i].id, ends[i].enters, c.start[ends[i].row]))
+    finally:
+        free(ends)
+    found.sort(key=flow_row)
+    return found

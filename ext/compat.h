@@ -85,6 +85,21 @@ static inline void *pt_extra_of(PyObject *code, Py_ssize_t index)
     return result;
 }
 
+/* Find out, on a code object that has `expected` there, whether the array may be read directly. */
+static inline void pt_try_plain_extra(PyObject *code, Py_ssize_t index, void *expected)
+{
+#if !defined(Py_GIL_DISABLED)
+    void *told = NULL;
+    pt_get_extra(code, index, &told);
+    pt_extra_is_plain = 1;
+    pt_extra_is_plain = told == expected && pt_extra_of(code, index) == expected;
+#endif
+}
+
+/* How builtin functions are called; the names that methodobject.h has for it vary. */
+typedef PyObject *(*pt_fast_function)(PyObject *, PyObject *const *, Py_ssize_t);
+typedef PyObject *(*pt_keywords_function)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+
 /* The code object of the frame that runs; a new reference, or NULL without an exception. */
 static inline PyObject *pt_current_code(void)
 {

@@ -10,8 +10,8 @@ from libc.string cimport memcpy, memset, strlen
 
 from buffer cimport DRAIN_BYTES, Buffer, append, append_text, drain, reserve
 from columns cimport CALLABLE, CODE, CUT_END, CUT_START, DIED, HEALED, RESUMED, THROWN, YIELDED, Columns, Name
-from walk cimport (Folded, MAX_DEPTH, Walk, Window, cut, enter, find, folded_into, is_over, is_plain, leave, left_open,
-                   nanoseconds)
+from walk cimport (FlowEnd, Folded, MAX_DEPTH, Walk, Window, cut, enter, find, folded_into, is_over, is_plain, leave,
+                   left_open, nanoseconds)
 
 cdef enum Wire:
     VARINT = 0
@@ -49,6 +49,7 @@ cdef struct Sequence:
     uint32_t strings
     Buffer begins            # a Template for each interned name, the one with iid 1 first
     Template ends[4]         # by RESUMED | YIELDED
+    const FlowEnd *flow      # the next
 
 
 cdef inline uint8_t *put_varint(uint8_t *to, uint64_t value) noexcept nogil:
@@ -229,6 +230,26 @@ cdef inline int write_plain(Sequence *s, uint64_t now, const Template *template)
     return 0
 
 
+cdef inline int write_begin(Sequence *s, uint64_t now, const Template *template) except -1 nogil:
+    """Write the begin packet of a slice that the next flows are on."""
+    cdef Buffer *out = s.out
+    cdef size_t row = s.flow.row
+    cdef size_t packet = open_message(out, 1)
+    cdef size_t message
+    append_uint(out, 8, now - s.last)
+    append_uint(out, 10, s.id)
+    message = open_message(out, 11)
+    append(out, template.bytes + 2, template.bytes[1])
+    while s.flow.row == row:
+        append_tag(out, 48 if s.flow.enters else 47, FIXED64)  # terminating_flow_ids, flow_ids
+        append(out, &s.flow.id, 8)
+        s.flow += 1
+    close_message(out, message)
+    close_message(out, packet)
+    s.last = now
+    return 0
+
+
 cdef inline int annotate_text(Buffer *out, Annotation name, uint32_t iid) except -1 nogil:
     cdef size_t message = open_message(out, 4)
     append_uint(out, 1, name)
@@ -308,6 +329,7 @@ cdef inline int end_slice(Sequence *s, Walk *walk) except -1 nogil:
 
 cdef inline int encode_rows(Sequence *s, Walk *walk) except -1 nogil:
     cdef const Columns *c = s.window.columns
+    cdef const Template *begin
     cdef uint32_t name
     cdef size_t row, kept
     for row in range(c.count):
@@ -322,7 +344,12 @@ cdef inline int encode_rows(Sequence *s, Walk *walk) except -1 nogil:
             define(s, name)
         enter(walk, s.window, row)
         if row >= s.window.continued:
-            write_plain(s, walk.now, &(<Template *> s.begins.bytes)[s.name_iids[name] - 1])
+            begin = &(<Template *> s.begins.bytes)[s.name_iids[name] - 1]
+            if row == s.flow.row:
+                write_begin(s, walk.now, begin)
+                walk.now += 1
+            else:
+                write_plain(s, walk.now, begin)
     kept = left_open(walk, s.window)
     while walk.top > kept:
         end_slice(s, walk)
@@ -344,6 +371,7 @@ cdef inline int encode(Buffer *out, const Window *window, Walk *walk, uint64_t t
     s.out = out
     s.window = window
     s.id = id
+    s.flow = window.flows
     for row in range(c.count):
         names = max(names, c.name[row])
         strings = max(strings, c.raised[row])

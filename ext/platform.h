@@ -202,6 +202,28 @@ static inline void pt_watch_thread(void *value) { pthread_setspecific(pt_exit_sl
 #define PT_THREAD_EXIT
 #endif
 
+/* ---- children ---- */
+
+enum pt_child_state { PT_CHILD_RUNS, PT_CHILD_ZOMBIE, PT_CHILD_GONE };
+
+/* Whether a child of this process still runs; leaves it to be reaped by whoever started it. */
+static PT_COLD int pt_child_state(uint32_t pid)
+{
+#if defined(_WIN32)
+    HANDLE process = OpenProcess(SYNCHRONIZE, FALSE, pid);
+    int runs = process && WaitForSingleObject(process, 0) == WAIT_TIMEOUT;
+    if (process)
+        CloseHandle(process);
+    return runs ? PT_CHILD_RUNS : PT_CHILD_GONE;
+#else
+    siginfo_t info;
+    memset(&info, 0, sizeof info);
+    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT))
+        return PT_CHILD_GONE;
+    return info.si_pid ? PT_CHILD_ZOMBIE : PT_CHILD_RUNS;
+#endif
+}
+
 /* ---- a detached process ---- */
 
 #if defined(__linux__)

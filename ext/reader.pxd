@@ -2,17 +2,20 @@
 
 Nothing in the mapped memory is trusted. Lengths and places are checked, states and ticks are loaded once.
 """
-from libc.stdint cimport UINT64_MAX, uint32_t, uint64_t
+from libc.stdint cimport UINT64_MAX, int32_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from columns cimport CALLABLE, RESUMED, THROWN, YIELDED, Columns, Name, NameTable, define_name, find_name, grown
+from columns cimport (
+    CALLABLE, CUT_START, RESUMED, THROWN, YIELDED, Columns, Name, NameTable, define_name, find_name, grown,
+)
 from nest cimport Nest, clamped, cut, enter, leave, pop, push, release, start_window
 from spool cimport (
-    PT_BLOCKING, PT_C_RAISE, PT_C_RETURN, PT_CALL, PT_CALLABLE, PT_CHUNK_BYTES, PT_CHUNK_RECORDS, PT_CHUNKS_OFFSET,
-    PT_CODE, PT_DEPTH, PT_FREE, PT_FULL, PT_ID, PT_KIND, PT_MARK, PT_OWNED, PT_PAYLOAD, PT_PROCESS, PT_RAISED,
-    PT_RESUME, PT_RETURN, PT_START, PT_STRING, PT_TABLE_OFFSET, PT_THREAD, PT_THROW, PT_UNWIND, PT_YIELD, pt_callable,
-    pt_chunk, pt_code, pt_header, pt_load32, pt_load64, pt_record, pt_store32, pt_thread,
+    PT_BLOCKING, PT_C_RAISE, PT_C_RETURN, PT_CALL, PT_CALLABLE, PT_CHILD, PT_CHUNK_BYTES, PT_CHUNK_RECORDS,
+    PT_CHUNKS_OFFSET, PT_CODE, PT_DEPTH, PT_FREE, PT_FULL, PT_ID, PT_INHERITED, PT_KIND, PT_MARK, PT_OWNED, PT_PAYLOAD,
+    PT_PROCESS, PT_RAISED, PT_REAPED, PT_RESUME, PT_RETURN, PT_START, PT_STRING, PT_TABLE_OFFSET, PT_THREAD, PT_THROW,
+    PT_UNWIND, PT_YIELD, pt_callable, pt_child, pt_chunk, pt_code, pt_header, pt_load32, pt_load64, pt_reaped,
+    pt_record, pt_store32, pt_thread,
 )
 
 cdef struct Link:            # the reader's own view of a chunk
@@ -40,6 +43,17 @@ cdef struct Mark:
     uint32_t size
     char *text
 
+cdef struct News:            # of a process that was started or reaped
+    uint64_t tick
+    uint64_t started         # PT_CHILD: tick before the call
+    uint32_t kind            # PT_CHILD or PT_REAPED
+    uint32_t pid             # 0 = not known
+    uint32_t thread          # serial of the one that tells
+    int32_t status           # PT_REAPED: as wait() tells it
+    bint known               # whether it did
+    uint32_t size
+    char *command            # PT_CHILD
+
 cdef struct Reader:
     char *base               # of the mapped file
     pt_header *header
@@ -56,6 +70,9 @@ cdef struct Reader:
     uint64_t records         # read
     uint64_t last            # tick of the newest
     Mark mark                # the newest
+    News *news               # not fetched yet
+    size_t news_count
+    size_t news_room
     Nest lane                # which thread held the GIL: one slice a run
     Thread *running          # whose run is open
     uint32_t runner          # the last thread that ran in this window
@@ -91,6 +108,8 @@ cdef inline void free_reader(Reader *r) noexcept nogil:
     free(r.links)
     free(r.command)
     free(r.mark.text)
+    forget_news(r)
+    free(r.news)
     release(&r.lane)
 
 
@@ -309,6 +328,8 @@ cdef inline Pause consume(Reader *r, Thread *t, uint64_t bound) except? NOTHING_
                 t.raised = 0
             elif kind == PT_RAISED:
                 t.raised = id
+            elif kind == PT_INHERITED:
+                enter(nest, key, id, tick, CUT_START)
             elif kind >= PT_PAYLOAD:
                 skip = (PT_DEPTH(word) + 15) // 16
                 if skip > limit - position:
@@ -344,7 +365,33 @@ cdef inline int take_payload(Reader *r, Thread *t, uint64_t word, char *data, ui
         r.mark.code = id
         r.mark.tick = tick
         r.mark.thread = t.serial
+    elif kind == PT_CHILD and size >= sizeof(pt_child):
+        data += sizeof(pt_child)
+        size -= <uint32_t> sizeof(pt_child)
+        add_news(r, News(tick, (<pt_child *> (data - sizeof(pt_child))).tick, kind, id, t.serial, 0, False, size, data))
+    elif kind == PT_REAPED and size >= sizeof(pt_reaped):
+        add_news(r, News(tick, 0, kind, id, t.serial, (<pt_reaped *> data).status, (<pt_reaped *> data).known, 0, data))
     return 0
+
+
+cdef inline int add_news(Reader *r, News news) except -1 nogil:
+    """Keep a copy."""
+    cdef char *command = <char *> grown(NULL, news.size + 1)
+    if r.news_count == r.news_room:
+        r.news = <News *> grown(r.news, max(2 * r.news_room, <size_t> 16) * sizeof(News))
+        r.news_room = max(2 * r.news_room, <size_t> 16)
+    memcpy(command, news.command, news.size)
+    r.news[r.news_count] = news
+    r.news[r.news_count].command = command
+    r.news_count += 1
+    return 0
+
+
+cdef inline void forget_news(Reader *r) noexcept nogil:
+    cdef size_t i
+    for i in range(r.news_count):
+        free(r.news[i].command)
+    r.news_count = 0
 
 
 cdef inline uint64_t largest_id(Reader *r) noexcept nogil:

@@ -8,7 +8,7 @@ The nesting stays whole although sites are switched off at any time, because an 
 entry was: `t.open[depth]` says so. docs/how-it-works.md tells the story.
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.object cimport PyObject, PyTypeObject
+from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -16,167 +16,23 @@ from libc.stdlib cimport calloc, free
 import os
 import sys
 
-cdef extern from "compat.h" nogil:
-    int PT_HAS_MONITORING
-    int pt_request_extra(void (*free_function)(void *) noexcept nogil)
-    int pt_extra_is_plain
-    int PT_FREE_THREADED
-    void *pt_extra_of(PyObject *code, Py_ssize_t index)
-    int pt_get_extra(PyObject *code, Py_ssize_t index, void **extra)
-    int pt_set_extra(PyObject *code, Py_ssize_t index, void *extra)
-    PyObject *pt_current_code()
-    bint PT_UNLIKELY(bint)
-
-cdef extern from "platform.h" nogil:
-    int PT_CAN_DETACH
-    int pt_spawn_detached(char **argv, int *pid)
-
-cdef extern from "clock.h" nogil:
-    uint64_t pt_now(uint32_t clock)
-    uint64_t pt_monotonic_ns()
-    uint32_t pt_choose_clock()
-
-cdef extern from "spool.h" nogil:
-    enum:
-        PT_START
-        PT_RESUME
-        PT_THROW
-        PT_RETURN
-        PT_YIELD
-        PT_UNWIND
-        PT_CALL
-        PT_C_RETURN
-        PT_C_RAISE
-        PT_RAISED
-        PT_STRING
-        PT_CODE
-        PT_CALLABLE
-        PT_THREAD
-        PT_PROCESS
-        PT_MARK
-        PT_BLOCKING
-        PT_SESSION_BEGIN
-        PT_SESSION_END
-        PT_TEST_BEGIN
-        PT_TEST_END
-        PT_SPAN_BEGIN
-        PT_SPAN_END
-        PT_INSTANT
-    uint64_t PT_WORD(uint32_t kind, uint32_t depth, uint32_t id)
-    ctypedef struct pt_record:
-        uint64_t tick
-        uint64_t word
-    ctypedef struct pt_code:
-        uint32_t file
-        uint32_t line
-        uint32_t flags
-    ctypedef struct pt_callable:
-        uint32_t flags
-    ctypedef struct pt_thread:
-        uint64_t native_id
-        uint64_t ident
-    ctypedef struct pt_header:
-        uint64_t dropped
-        uint64_t stalled_ns
-
-cdef extern from "writer.h" nogil:
-    enum:
-        PT_UNKNOWN
-        PT_UNNAMED
-        PT_NAMED
-        PT_MAX_PAYLOAD
-        PT_MAX_TEXT
-    ctypedef struct pt_open:
-        uint32_t frame
-        uint32_t call
-    ctypedef struct pt_open_call:
-        uint64_t site
-        uint64_t tick
-    ctypedef struct pt_seat:
-        uint32_t naming
-    ctypedef struct pt_thread_state:
-        pt_record *cursor
-        pt_record *end
-        pt_open *open
-        uint32_t depths
-        pt_open_call *calls
-        pt_seat *seat
-        int64_t name_hash
-        uint32_t alive
-    ctypedef struct pt_file:
-        pt_header *header
-        uint32_t alive
-        uint32_t off
-    ctypedef struct pt_writer:
-        pt_file *file
-        uint32_t serial
-        uint32_t clock
-        uint64_t lost
-        int error
-    pt_thread_state *pt_me
-    pt_writer *pt_current
-    uint32_t pt_new_id()
-    pt_thread_state **pt_states
-    uint32_t pt_states_used
-    pt_thread_state *pt_room()
-    uint32_t pt_depth(const pt_thread_state *t)
-    uint32_t pt_tick_source
-    void pt_put(pt_thread_state *t, uint64_t tick, uint64_t word)
-    pt_thread_state *pt_refill()
-    int pt_put_payload(uint32_t kind, uint32_t id, const void *head, size_t head_size, const void *text, size_t size)
-    int pt_deepen(pt_thread_state *t, uint32_t depth)
-    int pt_begin(const char *directory, uint32_t clock)
-    void pt_finish()
-    uint64_t pt_native_thread_id()
-    uint32_t pt_process_id()
-
-cdef extern from "writer.h":
-    void (*pt_introduce)(pt_thread_state *) noexcept
-
-cdef extern from "naming.h":
-    object pt_callable_name(PyObject *callable)
-    object pt_type_public_name(PyTypeObject *type)
-    PyObject *pt_loaded_module(const char *name)
-    bint pt_is_python(PyObject *callable) nogil
-    uint64_t pt_callable_key(PyObject *callable, uint64_t *check) nogil
-
-cdef extern from "glob.h" nogil:
-    bint pt_glob_matches(const char *glob, const char *name)
-
-cdef extern from "callback.h":
-    ctypedef PyObject *(*pt_vectorcall "vectorcallfunc")(PyObject *, PyObject *const *, size_t, PyObject *) noexcept
-    object pt_new_callback(pt_vectorcall call)
-
-cdef extern from "profile311.h":
-    void (*pt_profile_enter)(PyObject *code, uint32_t kind) noexcept
-    void (*pt_profile_leave)(PyObject *code, uint32_t kind) noexcept
-    void (*pt_profile_call)(PyObject *code, uint32_t unit, PyObject *callable) noexcept
-    void (*pt_profile_call_end)(PyObject *code, uint32_t unit, uint32_t kind) noexcept
-    void pt_set_profiler(int on)
-    bint pt_profiler_is_set()
-
-cdef extern from "Python.h":
-    ctypedef struct PyCodeObject:
-        PyObject *co_filename
-        PyObject *co_qualname
-        int co_firstlineno
-        int co_flags
-    PyObject *Py_None
-    PyTypeObject *Py_TYPE(PyObject *)
-    Py_ssize_t Py_SIZE(PyObject *) nogil
-    bint PyUnicode_CheckExact(PyObject *)
-    const char *PyUnicode_AsUTF8AndSize(object, Py_ssize_t *) except NULL
-    size_t PyLong_AsSize_t(PyObject *) nogil
-    PyObject *PyDict_GetItemString(PyObject *, const char *)
-    PyObject *PyDict_GetItemWithError(PyObject *, PyObject *) except? NULL
-    PyObject *PyModule_GetDict(PyObject *)
-    bint PyDict_CheckExact(PyObject *)
-    object PyObject_GenericGetDict(PyObject *, void *)
-    unsigned long PyThread_get_thread_ident()
-    void PyErr_Clear()
-    void Py_DECREF(PyObject *)
-    bint PyExceptionInstance_Check(PyObject *)
-
+from spool cimport (
+    PT_BLOCKING, PT_CALL, PT_CALLABLE, PT_CODE, PT_C_RAISE, PT_C_RETURN, PT_INSTANT, PT_MARK, PT_PROCESS, PT_RAISED,
+    PT_RESUME, PT_RETURN, PT_SESSION_BEGIN, PT_SESSION_END, PT_SPAN_BEGIN, PT_SPAN_END, PT_START, PT_STRING,
+    PT_TEST_BEGIN, PT_TEST_END, PT_THREAD, PT_THROW, PT_UNWIND, PT_WORD, PT_YIELD, pt_callable, pt_choose_clock,
+    pt_code, pt_monotonic_ns, pt_now, pt_thread,
+)
+from writer cimport (
+    PT_CAN_DETACH, PT_HAS_MONITORING, PT_MAX_PAYLOAD, PT_MAX_TEXT, PT_NAMED, PT_UNKNOWN, PT_UNLIKELY, PT_UNNAMED,
+    PyCodeObject, PyDict_CheckExact, PyDict_GetItemString, PyDict_GetItemWithError, PyErr_Clear,
+    PyExceptionInstance_Check, PyLong_AsSize_t, PyModule_GetDict, PyObject_GenericGetDict, PyThread_get_thread_ident,
+    Py_DECREF, Py_None, Py_SIZE, Py_TYPE, pt_begin, pt_callable_key, pt_callable_name, pt_children, pt_children_alive,
+    pt_current, pt_current_code, pt_deepen, pt_depth, pt_extra_of, pt_finish, pt_glob_matches, pt_introduce,
+    pt_is_python, pt_loaded_module, pt_me, pt_native_thread_id, pt_new_callback, pt_new_id, pt_process_id,
+    pt_profile_call, pt_profile_call_end, pt_profile_enter, pt_profile_leave, pt_profiler_is_set, pt_put,
+    pt_put_payload, pt_refill, pt_request_extra, pt_room, pt_set_extra, pt_set_profiler, pt_spawn_detached, pt_states,
+    pt_states_used, pt_tap_processes, pt_thread_state, pt_tick_source, pt_try_plain_extra, pt_type_public_name,
+)
 
 # ---- what is known of code objects and of call sites ----
 
@@ -466,10 +322,9 @@ cdef CodeState *admitted(PyObject *code) noexcept:
 
 cdef int claim_extra() except -1:
     """Get a place in every code object's co_extra, and find out whether it may be read directly."""
-    global extra_index, pt_extra_is_plain
+    global extra_index
     cdef PyObject *code
     cdef CodeState *state
-    cdef void *told = NULL
     extra_index = pt_request_extra(free_code_state)
     if extra_index < 0:
         raise RuntimeError("no room for another tool's data on code objects")
@@ -479,9 +334,7 @@ cdef int claim_extra() except -1:
     if state == NULL or pt_set_extra(code, extra_index, state) != 0:
         free(state)
         raise MemoryError
-    pt_get_extra(code, extra_index, &told)
-    pt_extra_is_plain = not PT_FREE_THREADED
-    pt_extra_is_plain = pt_extra_is_plain and told == state and pt_extra_of(code, extra_index) == state
+    pt_try_plain_extra(code, extra_index, state)
     return 0
 
 
@@ -876,6 +729,7 @@ def start(str directory, *, uint32_t clock, str c_calls="auto", included=(), exc
     become(fresh)
     resumed = False
     try:
+        pt_tap_processes(1)
         put(PT_PROCESS, 0, NULL, 0, b"\0".join(fsencoded(word) for word in sys.orig_argv)[:PT_MAX_PAYLOAD])
         arm()
         if fresh.outer is not None and PT_HAS_MONITORING:
@@ -883,6 +737,8 @@ def start(str directory, *, uint32_t clock, str c_calls="auto", included=(), exc
     except BaseException:
         become(fresh.outer)
         pt_finish()
+        if fresh.outer is None:
+            pt_tap_processes(0)
         raise
 
 
@@ -896,6 +752,7 @@ def stop():
     resumed = outer is not None
     pt_finish()
     if outer is None:
+        pt_tap_processes(0)
         disarm()
     elif PT_HAS_MONITORING:
         arm()
@@ -940,6 +797,10 @@ def losses():
         "error": pt_current.error,
         "disarmed": disarmed,
     }
+
+
+def children():
+    return [(pt_children[i].pid, pt_children[i].tick) for i in range(pt_children_alive())]
 
 
 def choose_clock():

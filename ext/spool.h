@@ -61,6 +61,8 @@ enum pt_kind {
     PT_C_RAISE = 9,
     /* The type (a PT_STRING) of the exception with which the next PT_UNWIND or PT_C_RAISE of this thread leaves. */
     PT_RAISED = 10,
+    /* A frame: it was running when this process was forked, and goes on in it. */
+    PT_INHERITED = 11,
 
     /* From here on a record is followed by a payload of `depth` bytes, padded to whole records, that does not
      * cross the end of the chunk. The payload is stored before the record is committed. */
@@ -72,7 +74,7 @@ enum pt_kind {
     PT_PROCESS = 20,  /* this process: its command line, words separated by NUL */
     PT_MARK = 21,     /* id is a pt_mark, the payload a JSON object */
     PT_CHILD = 22,    /* this thread started process `id` (0 = not known which): pt_child, then its command line,
-                         words separated by NUL; none where it goes on as a copy of this process */
+                words separated by NUL; none where it goes on as a copy of this process */
     PT_REAPED = 23,   /* this thread learnt that process `id` is over: pt_reaped */
 };
 

@@ -1,5 +1,5 @@
 """The C headers that the reading side needs: spool.h's layout, the atomics and the clock."""
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint32_t, uint64_t
 
 cdef extern from "spool.h" nogil:
     const uint64_t PT_MAGIC
@@ -10,13 +10,15 @@ cdef extern from "spool.h" nogil:
         uint64_t tick
         uint64_t word
 
+    uint64_t PT_WORD(uint32_t kind, uint32_t depth, uint32_t id)
     uint32_t PT_KIND(uint64_t word)
     uint32_t PT_DEPTH(uint64_t word)
     uint32_t PT_ID(uint64_t word)
 
     enum:
         PT_START, PT_RESUME, PT_THROW, PT_RETURN, PT_YIELD, PT_UNWIND, PT_CALL, PT_C_RETURN, PT_C_RAISE, PT_RAISED
-        PT_PAYLOAD, PT_STRING, PT_CODE, PT_CALLABLE, PT_THREAD, PT_PROCESS, PT_MARK
+        PT_INHERITED, PT_PAYLOAD, PT_STRING, PT_CODE, PT_CALLABLE, PT_THREAD, PT_PROCESS, PT_MARK, PT_CHILD, PT_REAPED
+        PT_SESSION_BEGIN, PT_SESSION_END, PT_TEST_BEGIN, PT_TEST_END, PT_SPAN_BEGIN, PT_SPAN_END, PT_INSTANT
         PT_FREE, PT_OWNED, PT_FULL
 
     ctypedef struct pt_code:
@@ -30,6 +32,13 @@ cdef extern from "spool.h" nogil:
     ctypedef struct pt_thread:
         uint64_t native_id
         uint64_t ident
+
+    ctypedef struct pt_child:
+        uint64_t tick
+
+    ctypedef struct pt_reaped:
+        int32_t status
+        uint32_t known
 
     ctypedef struct pt_chunk:
         uint32_t state
@@ -56,6 +65,7 @@ cdef extern from "spool.h" nogil:
         uint64_t heartbeat_ns
         uint32_t stop
         uint32_t free_threaded
+        uint64_t clock_error_ns
         char parent[256]
 
 cdef extern from "compat.h" nogil:
@@ -67,3 +77,4 @@ cdef extern from "compat.h" nogil:
 cdef extern from "clock.h" nogil:
     uint64_t pt_now(uint32_t clock)
     uint64_t pt_monotonic_ns()
+    uint32_t pt_choose_clock()

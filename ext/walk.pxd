@@ -18,6 +18,12 @@ cdef struct Before:          # a slice that went on from the window before
     uint64_t count           # folded into it so far
     uint64_t ticks
 
+cdef struct FlowEnd:         # an array of them ends with the row SIZE_MAX
+    size_t row               # the slice that it is on
+    uint64_t id
+    uint64_t tick
+    bint enters
+
 cdef struct Window:
     const Columns *columns
     const NameTable *names
@@ -27,6 +33,7 @@ cdef struct Window:
     bint joined              # one of many windows: what is cut at its end goes on in the next
     size_t continued         # so many first rows went on from the window before
     const Before *before     # ... as they were at its end
+    const FlowEnd *flows     # in order of row; a row with flows begins a nanosecond before all that is in it
 
 cdef struct Folded:
     uint64_t count

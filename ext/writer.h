@@ -101,6 +101,11 @@ static uint32_t pt_tick_source;
 static uint32_t pt_next_id = 1;
 static pt_record pt_sink[PT_CHUNK_RECORDS]; /* where records go that have no room: dropped, and counted */
 
+/* What a thread that forks leaves to itself in the child, where its state is wiped: the frames that go on there. */
+static PT_THREAD_LOCAL const pt_open *pt_inherit; /* by depth, in memory that is not wiped; NULL when not forking */
+static PT_THREAD_LOCAL uint32_t pt_inherited_depths;
+static PT_THREAD_LOCAL uint32_t pt_inherited_pid; /* the process that forks */
+
 /* Every thread's state, for handing back their chunks; a slot of a thread that has ended is used again. */
 static pt_thread_state **pt_states;
 static uint32_t pt_states_used, pt_states_size;
@@ -395,13 +400,34 @@ static PT_COLD uint32_t pt_new_id(void)
 /* Writes a PT_THREAD where there is news; set by recorder.pyx, since names are Python objects. */
 static void (*pt_introduce)(pt_thread_state *t);
 
+static PT_COLD int pt_deepen(pt_thread_state *t, uint32_t depth);
+static inline void pt_put(pt_thread_state *t, uint64_t tick, uint64_t word);
+
+/* First thing in a forked child: what was running there goes on here. */
+static PT_COLD void pt_take_over(void)
+{
+    const pt_open *open = pt_inherit;
+    pt_inherit = NULL;
+    for (uint32_t depth = 0; depth < pt_inherited_depths; depth++) {
+        uint32_t id = open[depth].frame;
+        pt_thread_state *t = id ? pt_take_room(1) : NULL;
+        if (t && (depth < t->depths || pt_deepen(t, depth))) {
+            pt_put(t, pt_now(pt_tick_source), PT_WORD(PT_INHERITED, depth, id));
+            t->open[depth].frame = id;
+            t->open[depth].call = 0;
+        }
+    }
+}
+
 /* The cursor met the end: a new chunk, or a thread whose name is still looked for at each of its records. */
 static PT_COLD pt_thread_state *pt_refill(void)
 {
     pt_thread_state *t = pt_take_room(1);
     if (t && t->seat->naming != PT_NAMED && !pt_in_sink(t)) {
         pt_introduce(t);
-        t = pt_take_room(1); /* the introduction took some */
+        if (pt_inherit && pt_inherited_pid != pt_process_id())
+            pt_take_over();
+        t = pt_take_room(1); /* these took some */
     }
     if (t) /* the cursor must never pass the end: it would not stop at the limit */
         t->end = t->seat->naming == PT_NAMED || pt_in_sink(t) ? t->limit : t->cursor + 1;

@@ -1,6 +1,9 @@
 """Spool bytes to columns to encoded bytes; built from ext/codec.pyx."""
 
 from collections.abc import Callable
+from typing import Any
+
+from pytest_timeline.timeline.model import Flow
 
 class Names:
     parent: Names | None
@@ -11,6 +14,8 @@ class Names:
     def __getitem__(self, id: int) -> tuple[str, int, str, int, int]: ...
 
 class Slices:
+    @property
+    def start(self) -> int: ...
     @property
     def folded(self) -> int: ...
     @property
@@ -70,9 +75,12 @@ class Spool:
     def close(self) -> None: ...
     def beat(self, monotonic_ns: int) -> None: ...
     def stop(self) -> None: ...
+    @property
+    def clock_error_ns(self) -> int: ...
+    def news(self) -> list[tuple[Any, ...]]: ...
     def drain(self, until: int) -> tuple[int, int, int, bytes] | None: ...
     def cut(self, tick: int) -> tuple[list[tuple[int, int, str, Slices]], tuple[Slices, Names] | None]: ...
-    def die(self) -> None: ...
+    def die(self, tick: int = 0) -> None: ...
 
 def now(clock: int) -> int: ...
 def monotonic_ns() -> int: ...
@@ -87,6 +95,7 @@ def perfetto_slices(
     write: Callable[[bytes], object],
     before: list[tuple[int, int, int, int]] | None = None,
     now: int = 0,
+    flows: list[tuple[int, int, bool, int]] | None = None,
 ) -> tuple[int, list[tuple[int, int, int, int]]]:
     """Write the slices as packets of the sequence, on the track with that uuid; return what comes of the window.
 
@@ -96,6 +105,8 @@ def perfetto_slices(
     with `before` (outermost first: name, start in ns, slices folded into it, their ticks), all of which must be
     `continued`. No slice begins or ends before `now` (ns). The result is the `now` and the `before` for the
     next window.
+
+    `flows` are what `flow_rows` returned, or some of it. Those on rows that go on with `before` are left out.
     """
 
 def chrome_slices(
@@ -107,8 +118,15 @@ def chrome_slices(
     write: Callable[[bytes], object],
     before: list[tuple[int, int, int, int]] | None = None,
     now: int = 0,
+    flows: list[tuple[int, int, bool, int]] | None = None,
 ) -> tuple[int, list[tuple[int, int, int, int]]]:
     """Write the same as JSON objects, each with a comma and a line break after it; `lane` is their pid and tid."""
 
 def continued(slices: Slices, before: list[tuple[int, int, int, int]]) -> int:
     """Return how many of the slices that were open after the window before, outermost first, go on in this one."""
+
+def flow_rows(slices: Slices, flows: list[Flow]) -> list[tuple[int, int, bool, int]]:
+    """Return on which rows the flows are: (row, id, whether it enters, tick at which the slice starts), by row.
+
+    That is the innermost slice drawn that is open at the flow's tick, or starts then. Flows without one are left out.
+    """

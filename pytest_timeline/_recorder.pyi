@@ -37,6 +37,9 @@ def losses() -> dict[str, int]:
     `error` is an errno, or -1 for a failure of our own.
     """
 
+def children() -> list[tuple[int, int]]:
+    """Return (pid, tick before its start) of the processes that this one started while recording and that still run."""
+
 def choose_clock() -> int:
     """Return the best pt_clock of this machine: 0 the time-stamp counter, 1 the monotonic clock."""
 

@@ -6,23 +6,17 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pytest_timeline import spooldir
-from pytest_timeline._codec import Names, Spool, monotonic_ns
-from pytest_timeline.collect.alive import Watch
+from pytest_timeline._codec import Names, Spool, monotonic_ns, now
+from pytest_timeline.collect.alive import Life
 from pytest_timeline.collect.label import label
+from pytest_timeline.collect.processes import Processes
 from pytest_timeline.collect.story import CRASHED, Story, Told
-from pytest_timeline.timeline.model import Process, Timeline, Track
+from pytest_timeline.timeline.model import Flow, Lane, Process, Timeline, Track
 
 NAMES_KEPT = 64  # of processes that are gone: a child that they forked may yet turn up
-
-
-class Life(Protocol):
-    """Tells when a process is gone."""
-
-    def gone(self) -> bool: ...
-    def close(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -32,6 +26,7 @@ class Member:
     spool: Spool
     watch: Life
     gone: bool = False  # seen before the newest drain, so that nothing can follow
+    ended: int = 0  # tick at which that was seen, 0 = it was gone when we came
     replaced: bool = False  # by the next program in the same process
     closed: bool = False  # gone, and read to its end
 
@@ -53,6 +48,7 @@ class Family:
         self.directory = directory
         self.name = directory.name
         self.story = Story()
+        self.processes = Processes()
         self.members: list[Member] = []  # the pytest process first
         self.dropped = 0
         self.damaged: list[str] = []  # names of files that are no spools
@@ -83,8 +79,14 @@ class Family:
 
     def look(self) -> None:
         """See who is gone. What is read up to a later moment is then all there is of them."""
+        if self.root is None:
+            return
+        self.processes.look(self.root.pid)
+        tick = now(self.root.clock)
         for member in self.members:
-            member.gone = member.gone or member.replaced or member.watch.gone()
+            if not member.gone and (member.replaced or member.watch.gone()):
+                member.gone = True
+                member.ended = member.ended or (tick if member.watch.was_alive else 0)
 
     def scan(self) -> None:
         """Find the spools of new processes."""
@@ -111,19 +113,23 @@ class Family:
             spool.adopt(self._names[spool.parent])
         self._names[name] = spool.names
         for member in self.members:
-            member.replaced = member.replaced or member.spool.pid == spool.pid
+            if member.spool.pid == spool.pid and not member.replaced:
+                member.replaced = True
+                member.ended = spool.start_tick
         if not self.members:
             self._window = spool.start_tick
-        self.members.append(Member(spool, self.watch(spool)))
-
-    def watch(self, spool: Spool) -> Life:
-        """Return what tells when the spool's process is gone."""
-        return Watch(spool.pid)
+            self.processes.clock = spool.clock
+            self.processes.looked = spool.start_tick
+            self.members.append(Member(spool, self.processes.watch(spool.pid)))
+        elif spool.pid == self.members[0].spool.pid:  # pytest itself became another program
+            self.members.append(Member(spool, self.members[0].watch))
+        else:
+            self.members.append(Member(spool, self.processes.joined(spool)))
 
     def beat(self) -> None:
-        now = monotonic_ns()
+        moment = monotonic_ns()
         for member in self.members:
-            member.spool.beat(now)
+            member.spool.beat(moment)
 
     def advance(self, until: int) -> Iterator[Window]:
         """Read all spools up to the tick `until`, and yield the windows that end by then."""
@@ -137,9 +143,7 @@ class Family:
                 yield self._cut(tick, told)
         for member in self.members[1:]:
             _drain(member.spool, until)
-        for member in self.members:
-            if member.gone:
-                member.spool.die()
+        self._hear()
         self._let_go(self.members[1:])
 
     def finish(self, until: int) -> Iterator[Window]:
@@ -149,10 +153,12 @@ class Family:
         for member in self.members:
             member.spool.stop()
         if self.members:
-            end = self.end = max(self._window, *(min(member.spool.last, until) for member in self.members))
+            lasts = (max(member.spool.last, member.ended) for member in self.members)
+            end = self.end = max(self._window, *(min(last, until) for last in lasts))
             yield self._cut(end, self.story.close(end))
 
     def close(self) -> None:
+        self.processes.close()
         for member in self.members:
             member.watch.close()
             member.spool.close()
@@ -162,16 +168,23 @@ class Family:
         for member in self.members:
             spool = member.spool
             _drain(spool, tick)
-            if member.gone:
-                spool.die()
+        self._hear()
+        for member in self.members:
+            spool = member.spool
             tracks, lane = spool.cut(tick)
             if not tracks:
                 continue
             process = Process(spool.pid, spool.parent_pid, self._name(spool), spool.start_tick)
             if spool.clock_error_ns:
                 process.args["clock_error_us"] = spool.clock_error_ns / 1e3
+            flows = self.processes.outgoing(spool)
             for serial, native_id, name, slices in tracks:
-                process.tracks.append(Track("thread", name, native_id, serial, slices, spool.names))
+                track = Track("thread", name, native_id, serial, slices, spool.names, flows.get(serial, []))
+                process.tracks.append(track)
+            drawn = [track for track in process.tracks if len(track.slices)]
+            if drawn and (arrow := self.processes.arrival(spool)):
+                first = min(drawn, key=lambda track: track.slices.start)
+                first.flows.append(Flow(arrow, first.slices.start, True))
             if lane is not None:
                 process.tracks.append(Track("gil", "GIL", 0, 0, *lane))
             processes.append(process)
@@ -179,9 +192,9 @@ class Family:
         dropped, self._dropped_before = self.dropped - self._dropped_before, self.dropped
         test = told.test
         result = told.result if told.result is not None else {"outcome": CRASHED if self.over else "error"}
-        timeline = Timeline(
-            str(test.get("nodeid")) if test else "", self._window, tick, processes, told.spans, told.instants
-        )
+        lanes = [Lane("test", "test", 0, told.spans, told.instants)] if told.spans or told.instants else []
+        lanes += self.processes.lanes(self._window, tick)
+        timeline = Timeline(str(test.get("nodeid")) if test else "", self._window, tick, processes, lanes)
         if test:
             timeline.args = {"outcome": result.get("outcome"), "worker": self.worker, "rerun": test.get("rerun", 0)}
             timeline.args["folded"] = sum(
@@ -191,8 +204,17 @@ class Family:
             if "exception" in result:
                 timeline.args["exception"] = result["exception"]
         self._window = tick
+        self.processes.next_window(tick)
         self._forget_the_gone()
         return Window(timeline, test, result, dropped)
+
+    def _hear(self) -> None:
+        """Take the news of what was read, and end what those who are gone had open."""
+        for member in self.members:
+            self.processes.hear(member.spool)
+        for member in self.members:
+            if member.gone:
+                member.spool.die(self.processes.end(member.spool) or member.ended)
 
     @property
     def worker(self) -> str | None:
@@ -213,7 +235,6 @@ class Family:
         for member in members:
             if member.gone and not member.closed:
                 member.closed = True
-                member.watch.close()
                 member.spool.close()
                 try:
                     os.unlink(member.spool.path)

@@ -145,6 +145,8 @@ class Follower:
         roots = [family.root for family in self.families.values() if family.root is not None and not family.remote]
         if self.rate is None and roots:
             self._start(Rate(min(roots, key=lambda root: root.start_tick)))
+        for family in self.families.values():
+            family.processes.foreign = [root.pid for root in roots if root is not family.root]
 
     def _family(self, directory: Path) -> Family:
         if directory.name.endswith(spooldir.REMOTE):
@@ -166,6 +168,7 @@ class Follower:
         min_ticks = round(self.min_duration_ns / self.rate.rough()) if self.min_duration_ns else 0
         for family in self.families.values():
             family.limit(min_ticks, most)
+            family.processes.ns_per_tick = self.rate.rough()
 
     def _records(self) -> int:
         return sum(member.spool.records for family in self.families.values() for member in family.members)

@@ -9,11 +9,15 @@ WITH_VALUE = ("-W", "-X", "--check-hash-based-pycs")
 MAX_LENGTH = 60
 
 
+def words(command: bytes) -> list[str]:
+    """Return the words of a command line, which are separated by NUL."""
+    return [word.decode("utf-8", "replace") for word in command.rstrip(b"\0").split(b"\0")]
+
+
 def label(command: bytes) -> str:
     """Return the short name of a command line, whose words are separated by NUL."""
-    words = [word.decode("utf-8", "replace") for word in command.rstrip(b"\0").split(b"\0")]
-    program = os.path.basename(words[0].replace("\\", "/")) or "python"
-    rest = words[1:]
+    first, *rest = words(command)
+    program = os.path.basename(first.replace("\\", "/")) or "python"
     if program.lower().startswith(PREFIX):
         while rest and rest[0].startswith("-") and rest[0] not in ("-m", "-c", "-"):
             rest = rest[2:] if rest[0] in WITH_VALUE else rest[1:]
@@ -23,4 +27,6 @@ def label(command: bytes) -> str:
             program += " " + rest[0]
         elif rest:
             program += " " + os.path.basename(rest[0])
+    elif rest:
+        program = " ".join([program, *rest])
     return program[:MAX_LENGTH]

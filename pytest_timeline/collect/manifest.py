@@ -30,6 +30,7 @@ class Manifest:
         timeline, test, result = window.timeline, window.test, window.result
         if test is None:
             return
+        children = [span for lane in timeline.lanes if lane.kind == "process" for span in lane.spans if not span.depth]
         threads = [track for process in timeline.processes for track in process.tracks if track.kind == "thread"]
         self.tests.append(
             {
@@ -43,7 +44,7 @@ class Manifest:
                 "slices": sum(len(track.slices) for track in threads),
                 "folded": timeline.args["folded"],
                 "dropped": window.dropped,
-                "processes": len(timeline.processes),
+                "processes": 1 + len(children),
                 "threads": len(threads),
                 "tasks": 0,
                 "files": files,

@@ -6,44 +6,65 @@ what belongs to it has arrived.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pytest_timeline import spooldir
 from pytest_timeline._codec import Spool
+from pytest_timeline.collect.alive import Life
 from pytest_timeline.collect.family import Family, Window
+from pytest_timeline.collect.processes import Processes
 from pytest_timeline.collect.rate import Rate
 from pytest_timeline.relay.land import Landing
 
 
-class Report:
-    """Whether a process is gone, as its host tells it: a pid means nothing here."""
+class Afar:
+    """Tells nothing: a pid of another host means nothing here. That host says who is gone, when it tells a round."""
 
-    def __init__(self) -> None:
-        self.told = False
+    was_alive = True
 
     def gone(self) -> bool:
-        return self.told
+        return False
+
+    def status(self) -> int | None:
+        return None
 
     def close(self) -> None:
         pass
+
+
+class RemoteProcesses(Processes):
+    """The processes of another host, which cannot be looked for here."""
+
+    def watch(self, pid: int) -> Life:
+        return Afar()
+
+    def look(self, root_pid: int) -> None:
+        pass
+
+    def gone(self, spool: Spool, tick: int) -> None:
+        """The spool's process was gone at `tick`."""
+        child = self._by_pid.get(spool.pid)
+        if child is not None and child.end is None:
+            child.end = tick
 
 
 class RemoteFamily(Family):
     """`rate` is this host's clock, None until it is known."""
 
     remote = True
+    processes: RemoteProcesses
 
     def __init__(self, directory: Path, rate: Callable[[], Rate | None]) -> None:
         super().__init__(directory)
         self.name = directory.name.removesuffix(spooldir.REMOTE)
+        self.processes = RemoteProcesses()
         self._rate = rate
         self._landing: Landing | None = None
-        self._reports: dict[str, Report] = {}  # by path
 
-    def watch(self, spool: Spool) -> Report:
-        report = self._reports[spool.path] = Report()
-        return report
+    def look(self) -> None:
+        """Who is gone is told with a round."""
 
     def scan(self) -> None:
         """A round's spools are found when it has landed."""
@@ -54,10 +75,13 @@ class RemoteFamily(Family):
             return
         while (landed := landing.land()) is not None:
             super().scan()
-            for name in landed.gone:
-                if (report := self._reports.pop(str(self.directory / name), None)) is not None:
-                    report.told = True
-            super().look()
+            for member in self.members:
+                if member.replaced:
+                    member.gone = True
+                elif os.path.basename(member.spool.path) in landed.gone:
+                    member.gone = True
+                    member.ended = landed.until
+                    self.processes.gone(member.spool, landed.until)
             yield from super().advance(landed.until)
         if landing.ended:
             yield from self._read_out(landing, until)

@@ -8,13 +8,16 @@ from typing import Any
 import orjson
 
 from pytest_timeline._codec import chrome_slices
+from pytest_timeline.export.flows import End, Flows
 from pytest_timeline.export.gzipped import GzippedFile
+from pytest_timeline.export.lane_seams import LaneSeams
+from pytest_timeline.export.lanes import PlacedInstant, PlacedLane, clean, labels, place_instants, place_lanes
 from pytest_timeline.export.seams import Ended, Seams
-from pytest_timeline.export.story import arguments, clean, place
 from pytest_timeline.timeline.model import Clock, Process, Timeline, Track
 
-TEST_TID = 1 << 30  # above every thread id of Linux, and within 31 bits
-GIL_TID = TEST_TID + 1
+GIL_TID = (1 << 30) + 1  # above every thread id of Linux, and within 31 bits
+LANE_TIDS = {"test": 1 << 30, "process": GIL_TID + 1}  # of the first row
+LANE_RANKS = {"test": -1 << 20, "process": (-1 << 20) + 1}  # of the first row; the GIL's is -1
 CODE, CALLABLE = 17, 18  # a name's kinds, as spool.h has them
 LEVEL = 1  # zlib: 4 saves a seventh for three quarters more time; docs/traces.md has the figures
 
@@ -28,11 +31,14 @@ class ChromeExporter:
         """See Exporter."""
         with GzippedFile(path, LEVEL) as file:
             array = _Array(file)
-            array.extend(_metadata(timeline) + _story(timeline, clock))
-            for process in timeline.processes:
-                for track in process.tracks:
-                    lane = _lane(process.pid, track.kind, track.native_id)
-                    chrome_slices(track.slices, track.names, clock.origin, clock.ns_per_tick, lane, array.extend)
+            flows = Flows(timeline, clock)
+            array.extend(_metadata(timeline))
+            for lane in place_lanes(timeline, flows, clock):
+                array.extend(_lane(lane))
+            for process, track, ends in flows.tracks:
+                place, scale = _place(process, track), (clock.origin, clock.ns_per_tick)
+                chrome_slices(track.slices, track.names, *scale, place, array.extend, flows=ends)
+                array.extend(_instants(process, track, clock))
             array.close()
 
     def combined(self, path: Path, clock: Clock) -> CombinedChrome:
@@ -48,22 +54,26 @@ class CombinedChrome:
         self._array = _Array(self._file)
         self._clock = clock
         self._seams = Seams()
+        self._lanes = LaneSeams(clock)
 
     def add(self, timeline: Timeline) -> None:
         """See Combined."""
-        self._array.extend(_metadata(timeline) + _story(timeline, self._clock))
-        for process in timeline.processes:
-            for track in process.tracks:
-                self._add_track(process, track, self._clock.ns(timeline.end))
+        flows = Flows(timeline, self._clock)
+        self._array.extend(_metadata(timeline))
+        for lane in self._lanes.arrive(timeline, flows):
+            self._array.extend(_lane(lane))
+        for process, track, ends in flows.tracks:
+            self._add_track(process, track, ends, self._clock.ns(timeline.end))
         self._file.checkpoint()
 
-    def _add_track(self, process: Process, track: Track, end: int) -> None:
-        clock, lane = self._clock, _lane(process.pid, track.kind, track.native_id)
+    def _add_track(self, process: Process, track: Track, ends: list[End], end: int) -> None:
+        clock, place = self._clock, _place(process, track)
         before, now, ended = self._seams.arrive(process, track)
         self._array.extend(_ended(ended))
         now, after = chrome_slices(
-            track.slices, track.names, clock.origin, clock.ns_per_tick, lane, self._array.extend, before, now
+            track.slices, track.names, clock.origin, clock.ns_per_tick, place, self._array.extend, before, now, ends
         )
+        self._array.extend(_instants(process, track, clock))
         self._seams.leave(process, track, end, now, after)
 
     def close(self) -> None:
@@ -71,6 +81,8 @@ class CombinedChrome:
         with self._file:
             for ended in self._seams.rest():
                 self._array.extend(_ended(ended))
+            for lane in self._lanes.rest():
+                self._array.extend(_lane(lane))
             self._array.close()
 
 
@@ -96,50 +108,60 @@ def _tid(kind: str, native_id: int) -> int:
     return native_id & 0x7FFFFFFF if kind == "thread" else GIL_TID
 
 
-def _lane(pid: int, kind: str, native_id: int) -> bytes:
-    return b'"pid":%d,"tid":%d' % (pid, _tid(kind, native_id))
+def _place(process: Process, track: Track) -> bytes:
+    return b'"pid":%d,"tid":%d' % (process.pid, _tid(track.kind, track.native_id))
 
 
 def _lines(objects: list[dict[str, Any]]) -> bytes:
     return b"".join(orjson.dumps(each) + b",\n" for each in objects)
 
 
+def _about(what: str, pid: int, tid: int, **args: Any) -> dict[str, Any]:
+    return {"ph": "M", "name": what, "pid": pid, "tid": tid, "args": args}
+
+
 def _metadata(timeline: Timeline) -> bytes:
     objects: list[dict[str, Any]] = []
-
-    def say(what: str, pid: int, tid: int, **args: Any) -> None:
-        objects.append({"ph": "M", "name": what, "pid": pid, "tid": tid, "args": args})
-
     for index, process in enumerate(timeline.processes):
         main = next(
             (_tid("thread", track.native_id) for track in process.tracks if track.kind == "thread"), process.pid
         )
-        say("process_name", process.pid, main, name=clean(process.name))
-        say("process_sort_index", process.pid, main, sort_index=index)
-        if index == 0:
-            say("thread_name", process.pid, TEST_TID, name="test")
-            say("thread_sort_index", process.pid, TEST_TID, sort_index=-2)
+        objects.append(_about("process_name", process.pid, main, name=clean(process.name)))
+        objects.append(_about("process_sort_index", process.pid, main, sort_index=index))
+        if process.args:
+            objects.append(_about("process_labels", process.pid, main, labels=",".join(labels(process))))
         for track in process.tracks:
-            tid = _tid(track.kind, track.native_id)
-            say("thread_name", process.pid, tid, name=clean(track.name))
-            say("thread_sort_index", process.pid, tid, sort_index=track.serial if track.kind == "thread" else -1)
+            tid, rank = _tid(track.kind, track.native_id), track.serial if track.kind == "thread" else -1
+            objects.append(_about("thread_name", process.pid, tid, name=clean(track.name)))
+            objects.append(_about("thread_sort_index", process.pid, tid, sort_index=rank))
     return _lines(objects)
 
 
-def _story(timeline: Timeline, clock: Clock) -> bytes:
-    if not timeline.processes:
-        return b""
-    lane = {"pid": timeline.processes[0].pid, "tid": TEST_TID}
-    objects: list[dict[str, Any]] = []
-    for placed in place(timeline, clock):
-        times = {"ph": "X", "ts": placed.start / 1000, "dur": (placed.end - placed.start) / 1000}
-        about = {"name": clean(placed.span.name), "cat": placed.span.category}
-        objects.append(lane | times | about | {"args": arguments(timeline, placed.span)})
-    for instant in timeline.instants:
-        times = {"ph": "i", "ts": clock.ns(instant.tick) / 1000, "s": "t"}
-        about = {"name": clean(instant.name), "cat": instant.category}
-        objects.append(lane | times | about | {"args": arguments(timeline, instant)})
-    return _lines(objects)
+def _lane(lane: PlacedLane) -> bytes:
+    """Return the lane's metadata, its spans and its instants."""
+    pid, tid = lane.pid, LANE_TIDS[lane.kind] + lane.row
+    objects = [
+        _about("thread_name", pid, tid, name=lane.name),
+        _about("thread_sort_index", pid, tid, sort_index=LANE_RANKS[lane.kind] + lane.row),
+    ]
+    place = {"pid": pid, "tid": tid}
+    for span in lane.spans:
+        times = {"ph": "X", "ts": span.start / 1000, "dur": (span.end - span.start) / 1000}
+        objects.append(place | times | {"name": span.name, "cat": span.category, "args": span.args})
+        if span.flow:
+            about = {"name": "flow", "cat": "flow", "ph": "f", "bp": "e", "id": hex(span.flow)}
+            objects.append(place | about | {"ts": span.start / 1000})
+    return _lines(objects + [place | _instant(each) for each in lane.instants])
+
+
+def _instants(process: Process, track: Track, clock: Clock) -> bytes:
+    place = {"pid": process.pid, "tid": _tid(track.kind, track.native_id)}
+    return _lines([place | _instant(each) for each in place_instants(track.instants, clock)])
+
+
+def _instant(instant: PlacedInstant) -> dict[str, Any]:
+    about = {"name": instant.name, "cat": instant.category, "args": instant.args}
+    return {"ph": "i", "ts": instant.ns / 1000, "s": "t"} | about
 
 
 def _ended(ended: Ended) -> bytes:

@@ -1,4 +1,4 @@
-"""Perfetto protobuf: descriptors and the test's own track from here, the slices from the codec.
+"""Perfetto protobuf: descriptors, lanes and instants from here, the slices from the codec.
 
 Field numbers are those of Perfetto's trace_packet.proto, track_descriptor.proto and track_event.proto.
 """
@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from pytest_timeline._codec import perfetto_slices
+from pytest_timeline.export.flows import End, Flows
 from pytest_timeline.export.gzipped import GzippedFile
-from pytest_timeline.export.protobuf import double, message, text, uint
+from pytest_timeline.export.lane_seams import LaneSeams
+from pytest_timeline.export.lanes import PlacedLane, PlacedSpan, clean, labels, place_instants, place_lanes, tell
+from pytest_timeline.export.protobuf import double, fixed64, message, text, uint
 from pytest_timeline.export.seams import Ended, Seams, TrackKey, key_of
-from pytest_timeline.export.story import arguments, clean, tell
 from pytest_timeline.timeline.model import Clock, Process, Timeline, Track
 
 TYPES = {"B": 1, "E": 2, "i": 3}  # TrackEvent.Type
 EXPLICIT = 3  # TrackDescriptor.ChildTracksOrdering
-TEST_RANK, LANE_RANK, THREAD_RANK = 0, 1, 2
-STORY = 1  # the sequence of descriptors and spans; the tracks' follow
+LANE_RANKS = {"test": 0, "process": 1}  # of the first row
+GIL_RANK, THREAD_RANK = 1 << 20, (1 << 20) + 1  # so many rows of processes are there not
+STORY = 1  # the sequence of descriptors, spans and instants; the tracks' follow
 LEVEL = 2  # zlib: 4 saves a twelfth for two fifths more time; docs/traces.md has the figures
 
 
@@ -32,14 +35,15 @@ class PerfettoExporter:
         """See Exporter."""
         sequence = STORY
         with GzippedFile(path, LEVEL) as file:
-            file.write(_descriptors(timeline) + _story(timeline, clock))
-            for process in timeline.processes:
-                for track in process.tracks:
-                    sequence += 1
-                    uuid = _uuid(key_of(process, track))
-                    perfetto_slices(
-                        track.slices, track.names, clock.origin, clock.ns_per_tick, uuid, sequence, file.write
-                    )
+            flows = Flows(timeline, clock)
+            file.write(_descriptors(timeline))
+            for lane in place_lanes(timeline, flows, clock):
+                file.write(_lane(lane))
+            for process, track, ends in flows.tracks:
+                sequence += 1
+                uuid, scale = _uuid(key_of(process, track)), (clock.origin, clock.ns_per_tick)
+                perfetto_slices(track.slices, track.names, *scale, uuid, sequence, file.write, flows=ends)
+                file.write(_instants(track, uuid, clock))
 
     def combined(self, path: Path, clock: Clock) -> CombinedPerfetto:
         """See Exporter."""
@@ -53,17 +57,20 @@ class CombinedPerfetto:
         self._file = GzippedFile(path, LEVEL)
         self._clock = clock
         self._seams = Seams()
+        self._lanes = LaneSeams(clock)
         self._sequences: list[int] = []  # how far in time (ns) each sequence after STORY got
 
     def add(self, timeline: Timeline) -> None:
         """See Combined."""
-        self._file.write(_descriptors(timeline) + _story(timeline, self._clock))
-        for process in timeline.processes:
-            for track in process.tracks:
-                self._add_track(process, track, timeline)
+        flows = Flows(timeline, self._clock)
+        self._file.write(_descriptors(timeline))
+        for lane in self._lanes.arrive(timeline, flows):
+            self._file.write(_lane(lane))
+        for process, track, ends in flows.tracks:
+            self._add_track(process, track, ends, timeline)
         self._file.checkpoint()
 
-    def _add_track(self, process: Process, track: Track, window: Timeline) -> None:
+    def _add_track(self, process: Process, track: Track, ends: list[End], window: Timeline) -> None:
         before, now, ended = self._seams.arrive(process, track)
         self._file.write(_ends(ended))
         index = self._free_sequence(max(now, self._clock.ns(window.start)))
@@ -77,7 +84,9 @@ class CombinedPerfetto:
             self._file.write,
             before,
             now,
+            ends,
         )
+        self._file.write(_instants(track, _uuid(ended.track), self._clock))
         self._sequences[index] = now
         self._seams.leave(process, track, self._clock.ns(window.end), now, after)
 
@@ -98,6 +107,8 @@ class CombinedPerfetto:
         with self._file:
             for ended in self._seams.rest():
                 self._file.write(_ends(ended))
+            for lane in self._lanes.rest():
+                self._file.write(_lane(lane))
 
 
 def _identify(pid: int, start: int, what: str) -> int:
@@ -117,35 +128,49 @@ def _descriptors(timeline: Timeline) -> bytes:
     packets = []
     for process in timeline.processes:
         uuid = _identify(process.pid, process.start, "process")
-        about = message(3, uint(1, process.pid), text(6, clean(process.name)))
+        said = b"".join(text(8, label) for label in labels(process))
+        about = message(3, uint(1, process.pid), text(6, clean(process.name)), said)
         packets.append(_packet(message(60, uint(1, uuid), about, uint(11, EXPLICIT))))
-        if process is timeline.processes[0]:
-            test = _identify(process.pid, process.start, "test")
-            packets.append(_packet(message(60, uint(1, test), uint(5, uuid), text(2, "test"), uint(12, TEST_RANK))))
         for track in process.tracks:
             parts = [uint(1, _uuid(key_of(process, track))), uint(5, uuid)]
             if track.kind == "thread":
                 about = message(4, uint(1, process.pid), uint(2, track.native_id), text(5, clean(track.name)))
                 parts += [about, uint(12, THREAD_RANK + track.serial)]
             else:
-                parts += [text(2, clean(track.name)), uint(12, LANE_RANK)]
+                parts += [text(2, clean(track.name)), uint(12, GIL_RANK)]
             packets.append(_packet(message(60, *parts)))
     return b"".join(packets)
 
 
-def _story(timeline: Timeline, clock: Clock) -> bytes:
-    if not timeline.processes:
-        return b""
-    process = timeline.processes[0]
-    track = uint(11, _identify(process.pid, process.start, "test"))
-    packets = []
-    for phase, ns, what in tell(timeline, clock):
-        parts = [uint(9, TYPES[phase]), track]
+def _lane(lane: PlacedLane) -> bytes:
+    """Return the lane's descriptor, its spans and its instants."""
+    uuid = _identify(lane.pid, lane.process_start, f"{lane.kind}/{lane.row}")
+    about = [uint(5, _identify(lane.pid, lane.process_start, "process")), text(2, lane.name)]
+    packets = [_packet(message(60, uint(1, uuid), *about, uint(12, LANE_RANKS[lane.kind] + lane.row)))]
+    for phase, ns, what in tell(lane):
+        parts = []
         if phase != "E":
-            parts += [text(22, what.category), text(23, clean(what.name))]
-            parts += [message(4, _annotation(key, value)) for key, value in arguments(timeline, what).items()]
-        packets.append(_packet(uint(8, ns), message(11, *parts)))
+            parts = [text(22, what.category), text(23, what.name), _annotations(what.args)]
+            if isinstance(what, PlacedSpan) and what.flow:
+                parts.append(fixed64(48, what.flow))  # terminating_flow_ids
+        packets.append(_event(phase, ns, uuid, *parts))
     return b"".join(packets)
+
+
+def _instants(track: Track, uuid: int, clock: Clock) -> bytes:
+    return b"".join(
+        _event("i", each.ns, uuid, text(22, each.category), text(23, each.name), _annotations(each.args))
+        for each in place_instants(track.instants, clock)
+    )
+
+
+def _event(phase: str, ns: int, track: int, *parts: bytes) -> bytes:
+    """Return a packet of the track with that uuid."""
+    return _packet(uint(8, ns), message(11, uint(9, TYPES[phase]), uint(11, track), *parts))
+
+
+def _annotations(args: dict[str, Any]) -> bytes:
+    return b"".join(message(4, _annotation(key, value)) for key, value in args.items())
 
 
 def _annotation(key: str | None, value: Any) -> bytes:
@@ -165,6 +190,4 @@ def _annotation(key: str | None, value: Any) -> bytes:
 
 
 def _ends(ended: Ended) -> bytes:
-    cut = message(4, _annotation("cut", "end"))
-    end = message(11, uint(9, TYPES["E"]), uint(11, _uuid(ended.track)), cut)
-    return _packet(uint(8, ended.ns), end) * len(ended.slices)
+    return _event("E", ended.ns, _uuid(ended.track), _annotations({"cut": "end"})) * len(ended.slices)

@@ -25,6 +25,10 @@ def double(field: int, value: float) -> bytes:
     return varint(field << 3 | 1) + struct.pack("<d", value)
 
 
+def fixed64(field: int, value: int) -> bytes:
+    return varint(field << 3 | 1) + struct.pack("<Q", value)
+
+
 def message(field: int, *parts: bytes) -> bytes:
     """Return a field that holds a message, of which `parts` are the fields."""
     encoded = b"".join(parts)

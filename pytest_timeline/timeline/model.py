@@ -1,4 +1,4 @@
-"""A timeline: the tracks of every process in one window of time, in columns, with the test's own story beside them.
+"""A timeline: the tracks of every process in one window of time, in columns, with lanes of what was told beside them.
 
 All times are ticks of one clock per host; `Clock` turns them into nanoseconds.
 """
@@ -6,7 +6,7 @@ All times are ticks of one clock per host; `Clock` turns them into nanoseconds.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pytest_timeline._codec import Names, Slices
 
@@ -25,24 +25,46 @@ class Clock:
 
 @dataclass(slots=True)
 class Span:
-    """A slice that the test run itself told: the test, a phase, a fixture. Few, so they are objects."""
+    """A slice that was told: the test, a phase, a fixture, a process from start to exit. Few, so they are objects."""
 
     name: str
     category: str
     start: int  # tick
     end: int  # tick
-    depth: int  # 0 = the test
+    depth: int  # 0 = the test, or a process
     args: dict[str, Any] = field(default_factory=dict)
+    flow: int = 0  # id of a flow that enters it where it starts, 0 = none
+    cut: str = ""  # "start": it began before the window; "end": it goes on after it; or "both"
+    key: tuple[int, int] | None = None  # of a span that may be cut: the same in every window, (pid, start tick)
 
 
 @dataclass(slots=True)
 class Instant:
-    """A moment that the test run told: the failure."""
+    """A moment that was told: the failure."""
 
     name: str
     category: str
     tick: int
     args: dict[str, Any] = field(default_factory=dict)
+
+
+class Flow(NamedTuple):
+    """One end of an arrow, on the innermost slice of its track that is open at `tick`; both ends have one id."""
+
+    id: int  # 1 .. 2**63-1, unique in a run
+    tick: int
+    enters: bool  # False: the arrow starts here
+
+
+@dataclass(slots=True)
+class Lane:
+    """A row of spans: the test's own story, or processes from start to exit."""
+
+    kind: Literal["test", "process"]
+    name: str  # "test", "processes"
+    row: int  # lanes of one kind lie below each other
+    spans: list[Span] = field(default_factory=list)  # in order of start
+    instants: list[Instant] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -55,6 +77,8 @@ class Track:
     serial: int  # of the thread, unique in its process
     slices: Slices
     names: Names
+    flows: list[Flow] = field(default_factory=list)  # in any order
+    instants: list[Instant] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -64,7 +88,7 @@ class Process:
     name: str  # its command, worker and pid, for people
     start: int  # tick; with the pid it identifies the process
     tracks: list[Track] = field(default_factory=list)
-    args: dict[str, Any] = field(default_factory=dict)  # clock_error_us: on another host, times may be off by so much
+    args: dict[str, Any] = field(default_factory=dict)  # {"leaked_from": nodeid, "clock_error_us": 12.5}
 
 
 @dataclass(slots=True)
@@ -75,6 +99,5 @@ class Timeline:
     start: int  # tick
     end: int  # tick
     processes: list[Process]  # the pytest process first
-    spans: list[Span] = field(default_factory=list)  # in order of start
-    instants: list[Instant] = field(default_factory=list)
+    lanes: list[Lane] = field(default_factory=list)  # all below the first process; the test's first, if it is there
     args: dict[str, Any] = field(default_factory=dict)  # of the test: outcome, worker, rerun, folded, dropped

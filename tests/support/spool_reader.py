@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 
-HEADER = struct.Struct("<QIIIIQQQIIQQIIQII256s")
+HEADER = struct.Struct("<QIIIIQQQIIQQIIQIIQ256s")
 CHUNK = struct.Struct("<IIIIQ40x")
 TABLE_OFFSET, MAX_CHUNKS, CHUNK_BYTES = 4096, 2048, 32768
 CHUNKS_OFFSET = 196608
@@ -15,7 +15,7 @@ MAGIC = int.from_bytes(b"PTSPOOL1", "little")
 FRAME_IN = {1: "start", 2: "resume", 3: "throw"}
 FRAME_OUT = {4: "return", 5: "yield", 6: "unwind"}
 CALLS = {7: "call", 8: "c_return", 9: "c_raise"}
-KINDS = {**FRAME_IN, **FRAME_OUT, **CALLS, 10: "raised"}
+KINDS = {**FRAME_IN, **FRAME_OUT, **CALLS, 10: "raised", 11: "inherited"}
 
 
 @dataclass
@@ -48,6 +48,8 @@ class SpoolFile:
     lines: dict[int, tuple[int, int]] = field(default_factory=dict)  # code id: (file id, line)
     blocking: set[int] = field(default_factory=set)
     marks: list[tuple[int, bytes]] = field(default_factory=list)
+    children: list[tuple[int, list[bytes]]] = field(default_factory=list)  # pid, command line
+    reaped: list[tuple[int, int]] = field(default_factory=list)  # pid, status
     command: list[str] = field(default_factory=list)
     threads: dict[int, Thread] = field(default_factory=dict)
 
@@ -76,7 +78,7 @@ def read(path: Path) -> SpoolFile:
         chunks=head[9],
         dropped=head[10],
         error=head[12],
-        parent=head[17].split(b"\0")[0].decode(),
+        parent=head[18].split(b"\0")[0].decode(),
     )
     table = [CHUNK.unpack_from(data, TABLE_OFFSET + i * CHUNK.size) for i in range(spool.chunks)]
     owned = sorted((thread, seq, i) for i, (state, thread, seq, _, _) in enumerate(table) if state in (1, 2))
@@ -126,5 +128,9 @@ def _read_chunk(spool: SpoolFile, thread: Thread, data: bytes, at: int, end: int
             spool.command = payload.decode().split("\0")
         elif kind == 21:
             spool.marks.append((id, payload))
+        elif kind == 22:
+            spool.children.append((id, payload[8:].split(b"\0")))
+        elif kind == 23:
+            spool.reaped.append((id, struct.unpack_from("<i", payload)[0]))
         else:
             raise AssertionError(f"unknown record kind {kind}")

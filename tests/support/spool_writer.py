@@ -15,10 +15,10 @@ CHUNK_BYTES = CHUNK_RECORDS * 16
 TABLE, CHUNKS = 4096, 196608
 FREE, OWNED, FULL = range(3)
 START, RESUME, THROW, RETURN, YIELD, UNWIND, CALL, C_RETURN, C_RAISE, RAISED = range(1, 11)
-STRING, CODE, CALLABLE, THREAD, PROCESS, MARK = range(16, 22)
+STRING, CODE, CALLABLE, THREAD, PROCESS, MARK, CHILD, REAPED = range(16, 24)
 SESSION_BEGIN, SESSION_END, TEST_BEGIN, TEST_END, SPAN_BEGIN, SPAN_END, INSTANT = range(1, 8)
 MONOTONIC = 1
-HEADER = struct.Struct("=QIIIIQQQIIQQIIQII256s")
+HEADER = struct.Struct("=QIIIIQQQIIQQIIQIIQ256s")
 ENTRY = struct.Struct("=IIIIQ")
 
 
@@ -46,7 +46,7 @@ class SpoolWriter:
         monotonic, unix = start or time.monotonic_ns(), time.time_ns()
         HEADER.pack_into(
             self.map, 0, 0, 1, clock, pid, parent_pid, start, monotonic, unix, first_id, chunks, 0, 0, 0, 0x030D0000,
-            0, 0, free_threaded, parent.encode(),
+            0, 0, free_threaded, 0, parent.encode(),
         )  # fmt: skip
         self._chunk: dict[int, int] = {}
         self._position: dict[int, int] = {}
@@ -63,7 +63,7 @@ class SpoolWriter:
 
     def header(self) -> dict[str, Any]:
         names = "magic version clock pid parent_pid start_tick start_monotonic_ns start_unix_ns first_id chunks dropped"
-        names += " stalled_ns error python heartbeat_ns stop free_threaded parent"
+        names += " stalled_ns error python heartbeat_ns stop free_threaded clock_error_ns parent"
         return dict(zip(names.split(), HEADER.unpack_from(self.map), strict=True))
 
     def set_dropped(self, count: int) -> None:
@@ -128,6 +128,12 @@ class SpoolWriter:
 
     def process(self, tick: int, *words: str, thread: int = 0) -> None:
         self.payload(tick, PROCESS, 0, "\0".join(words).encode(), thread)
+
+    def child(self, tick: int, pid: int, *words: str, start: int = 0, thread: int = 0) -> None:
+        self.payload(tick, CHILD, pid, struct.pack("=Q", start or tick) + "\0".join(words).encode(), thread)
+
+    def reaped(self, tick: int, pid: int, status: int | None, thread: int = 0) -> None:
+        self.payload(tick, REAPED, pid, struct.pack("=iI", status or 0, status is not None), thread)
 
     def mark(self, tick: int, code: int, thread: int = 0, **what: Any) -> None:
         self.payload(tick, MARK, code, json.dumps(what).encode(), thread)

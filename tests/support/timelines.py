@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pytest_timeline._codec import Names, Slices
-from pytest_timeline.timeline.model import Clock, Process, Timeline, Track
+from pytest_timeline.timeline.model import Clock, Instant, Lane, Process, Span, Timeline, Track
 from support.trace_processor import ERRORS, query
 
 RESUMED, YIELDED, THROWN, CUT_START, CUT_END, HEALED, DIED = (1 << bit for bit in range(7))
@@ -45,6 +46,14 @@ def thread(
 def timeline(*tracks: Track, start: int = 1_000, end: int = 1_000_000, **fields: Any) -> Timeline:
     """Return a timeline of one process; `tracks` are its."""
     return Timeline("test_it", start, end, [Process(4711, 1, "pytest", 500, list(tracks))], **fields)
+
+
+def lane_of_test(*spans: Span, instants: Sequence[Instant] = ()) -> Lane:
+    return Lane("test", "test", 0, list(spans), list(instants))
+
+
+def lane_of_processes(row: int, *spans: Span) -> Lane:
+    return Lane("process", "processes", row, list(spans))
 
 
 def random_rows(seed: int, count: int, *, first: int, shortest: int) -> list[Row]:
@@ -97,6 +106,14 @@ ARGUMENTS = """
     from slice join args using (arg_set_id) where key not in ('source.function_name', 'source_location_iid')
     order by slice.ts, slice.depth, slice.name, 2"""
 
+ARROWS = """
+    with drawn as (
+        select slice.id, coalesce(thread.name, track.name) as track, slice.name, slice.ts
+        from slice join track on slice.track_id = track.id
+        left join thread_track on thread_track.id = track.id left join thread using (utid))
+    select a.track, a.name, a.ts, b.track, b.name, b.ts
+    from flow join drawn as a on a.id = slice_out join drawn as b on b.id = slice_in"""
+
 
 def drawn(path: Path) -> list[Drawn]:
     """Return every slice of the trace, in which trace_processor must find nothing wrong."""
@@ -109,3 +126,17 @@ def arguments(path: Path) -> list[tuple[str, str, str]]:
     """Return (slice, key, value) of every argument; where formats keep the place differently, as Chrome has it."""
     (rows,) = query(path, ARGUMENTS)
     return [(name, key, value) for name, key, value in rows]
+
+
+class Arrow(NamedTuple):
+    """An arrow as trace_processor has it; in order of the slices' times."""
+
+    out_of: tuple[str, str, int]
+    """track, slice, ns"""
+    into: tuple[str, str, int]
+
+
+def arrows(path: Path) -> list[Arrow]:
+    """Return every arrow of the trace."""
+    (rows,) = query(path, ARROWS)
+    return sorted(Arrow(tuple(row[:3]), tuple(row[3:])) for row in rows)

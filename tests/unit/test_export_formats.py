@@ -27,6 +27,7 @@ from support.timelines import (
     Row,
     arguments,
     drawn,
+    lane_of_test,
     names,
     random_rows,
     slices,
@@ -188,7 +189,7 @@ def test_any_text_is_a_name(tmp_path: Path) -> None:
     assert len(drawn(chrome)) == len(expected)
     objects = orjson.loads(gzip.decompress(chrome.read_bytes()))["traceEvents"]
     assert [each["name"] or None for each in objects if each["ph"] == "X"] == expected
-    assert [each["args"]["name"] for each in objects if each["name"] == "thread_name"] == ["test", 'a "thread"\n?']
+    assert [each["args"]["name"] for each in objects if each["name"] == "thread_name"] == ['a "thread"\n?']
     assert {each["args"]["file"] for each in objects if each["ph"] == "X" and each["args"]} == {'dir "x"\\y.py'}
 
 
@@ -212,7 +213,7 @@ def test_tracks_have_their_processes_and_ids(tmp_path: Path, format: str) -> Non
     gil = Track("gil", "GIL", 0, 0, slices((2_000, 3_000, 10, 0)), names())
     made = timeline(thread(call), gil, thread(call, name="worker", id=4712, serial=2))
     made.processes.append(Process(99, 4711, "python -c 'é'", 600, [thread(call, name="MainThread", id=99)]))
-    made.spans.append(Span("test_it", "test", 1_000, 9_000, 0))
+    made.lanes.append(lane_of_test(Span("test_it", "test", 1_000, 9_000, 0)))
     path = write(format, tmp_path, made)
     found = drawn(path)
     assert sorted({(row.track, row.category) for row in found}) == [
@@ -248,17 +249,19 @@ def test_the_test_tells_its_story(tmp_path: Path) -> None:
     made = timeline(
         thread(slices()),
         args={"outcome": "failed", "worker": None, "rerun": 0},
-        spans=[
-            Span("test_it", "test", 1_000, 10_000, 0, {"marks": ["slow", 3, None]}),
-            Span("setup", "test", 1_000, 3_000, 1),
-            Span("tmp_path", "fixture", 2_000, 3_000, 2, {"scope": "function", "new": True, "took": 0.25}),
-            Span("nothing", "fixture", 3_000, 3_000, 2),
-            Span("call", "test", 3_000, 9_000, 1, {"params": {"x": 1, "y": {"z": -5, "big": 1 << 70}}}),
-            Span("lone \udc80", "user", 9_000, 10_000, 1),
-        ],
-        instants=[
-            Instant("failure", "test", 8_000, {"exception": 'ValueError("é")'}),
-            Instant("at the seam", "log", 9_001, {}),
+        lanes=[
+            lane_of_test(
+                Span("test_it", "test", 1_000, 10_000, 0, {"marks": ["slow", 3, None]}),
+                Span("setup", "test", 1_000, 3_000, 1),
+                Span("tmp_path", "fixture", 2_000, 3_000, 2, {"scope": "function", "new": True, "took": 0.25}),
+                Span("nothing", "fixture", 3_000, 3_000, 2),
+                Span("call", "test", 3_000, 9_000, 1, {"params": {"x": 1, "y": {"z": -5, "big": 1 << 70}}}),
+                Span("lone \udc80", "user", 9_000, 10_000, 1),
+                instants=[
+                    Instant("failure", "test", 8_000, {"exception": 'ValueError("é")'}),
+                    Instant("at the seam", "log", 9_001, {}),
+                ],
+            )
         ],
     )
     perfetto, chrome = write_both(tmp_path, made)
@@ -410,8 +413,8 @@ class TestCombined:
                     cut.append((max(row[0], start), min(row[1], stop), row[2], row[3], flags, row[5]))
             for offset, pid in enumerate((10, 20)):  # two workers take turns
                 process = Process(pid, 1, f"gw{offset}", 1, [thread(slices(*cut), name=f"gw{offset}", id=pid)])
-                story = [Span("test", "test", start, stop, 0)]
-                windows.append(Timeline(f"test[{start}]", start, stop, [process], story))
+                lane = lane_of_test(Span("test", "test", start, stop, 0))
+                windows.append(Timeline(f"test[{start}]", start, stop, [process], [lane]))
         traces = []
         for format in FORMATS:
             found = drawn(combine(format, tmp_path, *windows))

@@ -1,0 +1,279 @@
+"""The processes that a pytest process and its descendants start, Python or not: each from its start to its exit.
+
+Three sources: a traced process tells whom it started and whom it reaped; a spool says who records; and what C code
+started, or a shell, is looked for in /proc. Whichever is first, they are about one process.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import sys
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_timeline._codec import Spool, now
+from pytest_timeline.collect import procfs
+from pytest_timeline.collect.alive import Life, Watch
+from pytest_timeline.collect.label import label, words
+from pytest_timeline.timeline.model import Flow, Lane, Span
+
+LANE = "processes"
+LOOK_SECONDS = 0.05  # between two looks into /proc
+
+_flow_ids = itertools.count(1)  # unique in a run: one collector follows it
+
+
+@dataclass(slots=True, eq=False)
+class Child:
+    """A process of the family other than the pytest process itself."""
+
+    pid: int  # 0 = not known
+    start: int  # tick: before the call that started it, or of the first sign of it
+    parent_pid: int
+    command: bytes  # words separated by NUL; b"" = not known
+    told: bool = False  # its start was told by who started it
+    forked: bool = False  # it began as a copy of its parent
+    spools: list[Spool] = field(default_factory=list)  # its own; each Python that it becomes by exec has one
+    became: list[tuple[int, bytes]] = field(default_factory=list)  # tick and command of other programs
+    watch: Life | None = None
+    end: int | None = None  # tick
+    status: int | None = None  # as wait() tells it
+    flow: int = 0  # the arrow from the call that started it
+    row: int = -1
+
+
+@dataclass(slots=True)
+class Start:
+    """A call that started a process: where its arrow begins."""
+
+    spool: Spool
+    thread: int
+    flow: Flow
+
+
+class Processes:
+    """Hears of processes, looks after them, and draws them."""
+
+    def __init__(self) -> None:
+        self.clock = 1
+        self.ns_per_tick = 1.0
+        self.foreign: Container[int] = ()  # processes of other families
+        self._children: list[Child] = []  # of this window
+        self._by_pid: dict[int, Child] = {}  # the newest of that pid
+        self._unnamed: dict[tuple[str, int], Child] = {}  # pid not known; by the spool and thread that told of it
+        self._starts: list[Start] = []  # of this window
+        self._rows: list[Child | None] = []
+        self.looked = 0  # tick
+
+    def watch(self, pid: int) -> Life:
+        """Return what tells when the process is gone."""
+        return Watch(pid)
+
+    def joined(self, spool: Spool) -> Life:
+        """A process has a spool; return who watches it."""
+        child = self._by_pid.get(spool.pid)
+        if child is None or (child.end is not None and child.end < spool.start_tick):
+            child = self._add(Child(spool.pid, spool.start_tick, spool.parent_pid, b""))
+        child.spools.append(spool)
+        if child.watch is None:
+            child.watch = self.watch(child.pid)
+        return child.watch
+
+    def hear(self, spool: Spool) -> None:
+        """Take what the process of this spool has told since."""
+        for what, tick, thread, pid, *rest in spool.news():
+            if what == "child":
+                self._started(spool, thread, pid, tick, *rest)
+            else:
+                self._reaped(spool, thread, pid, tick, *rest)
+
+    def _started(self, spool: Spool, thread: int, pid: int, tick: int, start: int, command: bytes) -> None:
+        child = self._by_pid.get(pid) if pid else self._sighted(spool.pid, start)
+        if child is None or child.told or (child.end is not None and child.end < start):
+            if child is not None and child.end is None:
+                child.end = start  # its pid was given anew
+            child = self._add(Child(pid, start, spool.pid, command))
+        if not pid:
+            self._unnamed[spool.path, thread] = child
+        child.told = True
+        child.forked = not command
+        child.start = start
+        child.parent_pid = spool.pid
+        child.command = command or spool.command
+        child.flow = next(_flow_ids)
+        self._starts.append(Start(spool, thread, Flow(child.flow, tick, False)))
+
+    def _reaped(self, spool: Spool, thread: int, pid: int, tick: int, status: int | None) -> None:
+        child = self._by_pid.get(pid) if pid else self._unnamed.pop((spool.path, thread), None)
+        if child is not None and child.status is None:
+            child.end = tick if child.end is None else min(child.end, tick)
+            child.status = status
+
+    def _add(self, child: Child) -> Child:
+        self._children.append(child)
+        if child.pid:
+            self._by_pid[child.pid] = child
+        return child
+
+    def _sighted(self, parent: int, start: int) -> Child | None:
+        """Return the one process that a parent started since `start`, as far as is seen and nobody told."""
+        found = [
+            child
+            for child in self._children
+            if child.parent_pid == parent and child.start >= start and not child.told and not child.spools
+        ]
+        return found[0] if len(found) == 1 else None
+
+    def end(self, spool: Spool) -> int:
+        """Return the tick at which the spool's process ended, 0 when that is not known."""
+        child = self._by_pid.get(spool.pid)
+        if child is None or not child.spools or child.spools[-1] is not spool:
+            return 0
+        return child.end or 0
+
+    def look(self, root_pid: int) -> None:
+        """See who is gone, and now and then who is there of whom nobody told."""
+        tick = now(self.clock)
+        for child in self._children:
+            if child.end is None and child.pid:
+                if child.watch is None:
+                    child.watch = self.watch(child.pid)
+                if child.watch.gone():
+                    child.end = tick
+                    child.status = child.watch.status()
+        if (tick - self.looked) * self.ns_per_tick >= LOOK_SECONDS * 1e9:
+            self._sight(root_pid, tick)
+            self.looked = tick
+
+    def _sight(self, root_pid: int, tick: int) -> None:
+        living = [child.pid for child in self._children if child.end is None and child.pid not in self.foreign]
+        for parent in (root_pid, *living):
+            for pid in procfs.children(parent):
+                known = self._by_pid.get(pid)
+                if pid in self.foreign or pid == os.getpid():
+                    continue
+                if known is not None and known.end is None:
+                    _see_program(known, tick)
+                    continue
+                if not procfs.runs(pid):
+                    continue
+                unnamed = [child for child in self._unnamed.values() if not child.pid and child.parent_pid == parent]
+                if len(unnamed) == 1:
+                    unnamed[0].pid = pid
+                    self._by_pid[pid] = unnamed[0]
+                else:
+                    age = procfs.age(pid)
+                    start = tick if age is None else max(self.looked, tick - int(age * 1e9 / self.ns_per_tick))
+                    self._add(Child(pid, start, parent, procfs.command(pid)))
+
+    def outgoing(self, spool: Spool) -> dict[int, list[Flow]]:
+        """Return the arrows to the processes that this one started in the window, by thread."""
+        flows: dict[int, list[Flow]] = {}
+        for start in self._starts:
+            if start.spool is spool:
+                flows.setdefault(start.thread, []).append(start.flow)
+        return flows
+
+    def arrival(self, spool: Spool) -> int:
+        """Return the arrow that is to enter the first slice of the spool, 0 for none; once."""
+        child = self._by_pid.get(spool.pid)
+        if child is None or not child.spools or child.spools[0] is not spool:
+            return 0
+        flow, child.flow = child.flow, 0
+        return flow
+
+    def lanes(self, start: int, end: int) -> list[Lane]:
+        """Return what to draw of the window; call `arrival` before."""
+        spans: dict[int, list[Span]] = {}
+        for child in sorted(self._children, key=lambda child: child.start):
+            if child.start < end:
+                spans.setdefault(self._row(child), []).extend(_spans(child, start, end))
+        return [Lane("process", LANE, row, spans[row]) for row in sorted(spans)]
+
+    def next_window(self, tick: int) -> None:
+        """Forget who is over, and what the window's arrows were."""
+        self._starts = []
+        for child in self._children:
+            child.flow = 0
+            if child.end is not None and child.end <= tick:
+                if child.row >= 0 and self._rows[child.row] is child:
+                    self._rows[child.row] = None
+                if self._by_pid.get(child.pid) is child:
+                    del self._by_pid[child.pid]
+                if child.watch is not None:
+                    child.watch.close()
+        self._children = [child for child in self._children if child.end is None or child.end > tick]
+
+    def close(self) -> None:
+        for child in self._children:
+            if child.watch is not None:
+                child.watch.close()
+
+    def _row(self, child: Child) -> int:
+        """Return the row where it is drawn: the first that is free when it starts. It stays there."""
+        if child.row < 0:
+            for row, last in enumerate(self._rows):
+                if last is None or (last.end is not None and last.end <= child.start):
+                    child.row = row
+                    self._rows[row] = child
+                    break
+            else:
+                child.row = len(self._rows)
+                self._rows.append(child)
+        return child.row
+
+
+def _see_program(child: Child, tick: int) -> None:
+    """Note the program that a process has become, where nobody tells: after a fork, or when C code started it."""
+    seen = procfs.command(child.pid) if child.forked or not child.told else b""
+    if seen and not child.told and not child.spools:
+        child.command = seen
+    elif seen and seen != (child.became[-1][1] if child.became else child.command):
+        child.became.append((tick, seen))
+
+
+def _spans(child: Child, start: int, end: int) -> Iterable[Span]:
+    """Yield the process's span in the window, and below it those of the programs that it became."""
+    over = child.end is not None and child.end <= end
+    last = min(end, child.end) if child.end is not None else end
+    first = max(start, child.start)
+    last = max(first, last)
+    cut = "both"
+    if child.start >= start:
+        cut = "" if over else "end"
+    elif over:
+        cut = "start"
+    command = child.command or (child.spools[0].command if child.spools else b"")
+    programs = [(spool.start_tick, spool.command) for spool in child.spools if not spool.parent]
+    programs = sorted(program for program in programs[not child.forked :] + child.became if program[0] < end)
+    name = label(command) if command else "process"
+    if child.forked:
+        name = label(programs[-1][1]) if programs else f"{name} (forked)"
+    args: dict[str, Any] = {"argv": words(command), "pid": child.pid or None, "parent_pid": child.parent_pid}
+    args["recorded"] = bool(child.spools)
+    if over:
+        args |= _exit(child.status)
+    yield Span(name, "process", first, last, 0, args, child.flow, cut, (child.pid, child.start))
+    for (tick, program), following in itertools.zip_longest(programs, programs[1:]):
+        begun = max(first, tick)
+        ended = min(last, following[0]) if following is not None else last
+        if begun < ended:
+            yield Span(label(program), "process", begun, ended, 1, {"argv": words(program)})
+
+
+def _exit(status: int | None) -> dict[str, Any]:
+    """Return how it ended, as the operating system tells it."""
+    if status is None:
+        return {"exit": "not known"}
+    if sys.platform == "win32":
+        return {"exit_code": status}
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return {"exit_code": code}
+    try:
+        return {"signal": signal.Signals(-code).name}
+    except ValueError:
+        return {"signal": f"signal {-code}"}
