@@ -58,7 +58,8 @@ cdef class Mapping:
     cdef uint32_t chunks     # mapped
 
     def __dealloc__(self):
-        self.close()
+        if self.base != NULL:
+            PyBuffer_Release(&self.view)
 
     def close(self):
         if self.base != NULL:

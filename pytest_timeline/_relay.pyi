@@ -21,7 +21,14 @@ class Landed(Mapping):
     def __init__(self, path: str, header: bytes, clock: int, lines: list[tuple[int, int, float]]) -> None: ...
     def update(self, header: bytes, clock_error_ns: int) -> None: ...
     def land(
-        self, thread: int, seq: int, native_id: int, position: int, used: int, records: bytes, lines: list[tuple[int, int, float]]
+        self,
+        thread: int,
+        seq: int,
+        native_id: int,
+        position: int,
+        used: int,
+        records: bytes,
+        lines: list[tuple[int, int, float]],
     ) -> None: ...
 
 def translate(records: bytes, lines: list[tuple[int, int, float]]) -> tuple[bytes, int]: ...

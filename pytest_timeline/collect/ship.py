@@ -21,7 +21,7 @@ from pytest_timeline.collect.rate import Rate
 from pytest_timeline.relay.segment import News, Segment, pack
 from pytest_timeline.spooldir import StatusPage
 
-PAUSE = 0.02  # seconds between two rounds
+BUSY, IDLE = 0.005, 0.02  # seconds between two rounds
 SEGMENT_BYTES = 1 << 20  # of records, before they are packed
 BACKLOG = 64 << 20  # bytes that wait to be sent; beyond it the writers have to wait
 IDLE_ROUNDS = 10  # how often to tell that there is no news
@@ -56,7 +56,7 @@ class Shipper:
                 self._round(last=over)
             if over:
                 break
-            time.sleep(PAUSE)
+            time.sleep(IDLE if self._idle else BUSY)
         self.stop()
         self.status["state"] = StatusPage.DONE
         if self.watch.gone():

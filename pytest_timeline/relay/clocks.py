@@ -1,9 +1,10 @@
 """Another host's ticks, told by this host's clock.
 
 A ping gives a sample: a tick of this host that was read while the other's clock went from `before` to `after`. The
-middle is the best guess, and half of the way the most that it can be wrong by. The sample with the smallest error holds;
-as it ages its error grows by DRIFT, and so a later one takes its place. The map must not run backwards nor leap, so it
-then goes a little faster or slower for a second, until the new sample is met: it is a chain of straight lines.
+middle is the best guess, and half of the way the most that it can be wrong by. The sample with the smallest error
+holds; as it ages its error grows by DRIFT, and so a later one takes its place. The map must not run backwards nor
+leap, so it then goes a little faster or slower for a second, until the new sample is met: it is a chain of straight
+lines.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class ClockMap:
         self._here = ns_per_tick_here
         self._ratio = ns_per_tick_there / ns_per_tick_here
         self._at = 0  # tick there of the sample that holds
-        self._error_ns = 0.0  # there
+        self._local = 0  # and here
+        self._error_ns = 0.0  # of it
 
     def add(self, before: int, here: int, after: int, newest: int) -> None:
         """Take a sample; ticks up to `newest` have been translated, and stay as they are. Nonsense is ignored."""
@@ -40,7 +42,7 @@ class ClockMap:
             apart_ns = abs(translated(at, self.lines) - here) * self._here
             if error_ns >= held_ns and apart_ns <= error_ns + held_ns:
                 return
-        self._at, self._error_ns = at, error_ns
+        self._at, self._local, self._error_ns = at, here, error_ns
         if not self.lines or not newest:
             self.lines = [(at, here, self._ratio)]
             return
@@ -54,4 +56,6 @@ class ClockMap:
 
     def error_ns(self, tick: int) -> int:
         """Return the most by which the translation of that tick can be wrong, as far as the samples tell."""
-        return round(self._error_ns + abs(tick - self._at) * self._there * DRIFT)
+        away = tick - self._at
+        behind = abs(translated(tick, self.lines) - (self._local + away * self._ratio))  # until the sample is met
+        return round(self._error_ns + abs(away) * self._there * DRIFT + behind * self._here)

@@ -9,7 +9,6 @@ The collector reads what lands before the next round lands, so the files stay sm
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,7 +43,7 @@ class Landing:
         self._next = 1
         self._spools: dict[str, Landed] = {}
         self._gone: set[str] = set()
-        self._newest = 0  # tick there
+        self._newest = 0  # tick there, once anything has been translated
         self._error_ns = 0
 
     @property
@@ -119,6 +118,7 @@ class Landing:
             self._map = None
             self._damaged.append(spooldir.CLOCK)
             return
+        self._newest = self._newest or lines[0][0]
         for news in segment.spools:
             try:
                 spool = self._spools.get(news.name)
