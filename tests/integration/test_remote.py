@@ -128,6 +128,8 @@ def test_all_of_it_arrives(pytester, run_pytest, host):
     assert child != pid
     assert count == 100
     assert run.tests["test_child"]["processes"] == 2
+    said = sql(run, "test_child", "select distinct key, display_value from args where key glob '*process_label*'")
+    assert any("clock_error_us" in text for _, text in said), said
     failures = sql(run, "test_fails", "select count(*) from slice where dur = 0 and name glob 'AssertionError*'")
     assert failures == [(1,)]
     assert not (run.directory / "timeline" / ".spool").exists()
@@ -192,7 +194,7 @@ def test_nothing_of_much_is_lost(pytester, run_pytest, host):
         """
     )
     only = "--timeline-include=test_nothing_of_much_is_lost.py"
-    run = run_pytest(*host.arguments, only, "--timeline-format=perfetto", "-q")
+    run = run_pytest(*host.arguments, only, "--timeline-c-calls=none", "--timeline-format=perfetto", "-q")
     assert run.ret == 0, run.stdout
     assert run.manifest["dropped"] == 0  # it may well have been waited for
     assert [test["slices"] - test["folded"] for test in run.manifest["tests"]] == [200_001] * 16

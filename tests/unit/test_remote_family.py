@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_timeline import spooldir
+from pytest_timeline._codec import Spool
 from pytest_timeline._relay import Source
 from pytest_timeline.collect.family import Window
 from pytest_timeline.collect.rate import Rate
@@ -52,8 +53,7 @@ class Sender:
 @pytest.fixture
 def there(tmp_path: Path) -> RunWriter:
     """The run as the other host has it, with its clock."""
-    run = RunWriter(tmp_path / "there", pid=os.getpid())
-    return run
+    return RunWriter(tmp_path / "there", pid=os.getpid())
 
 
 @pytest.fixture
@@ -64,8 +64,6 @@ def sender(tmp_path: Path, there: RunWriter) -> Sender:
 @pytest.fixture
 def family(sender: Sender, tmp_path: Path) -> Iterator[RemoteFamily]:
     main = RunWriter(tmp_path / "main", pid=os.getpid()).process()
-    from pytest_timeline._codec import Spool
-
     rate = Rate(Spool(str(main.writer.path)))
     family = RemoteFamily(sender.directory, lambda: rate)
     yield family
