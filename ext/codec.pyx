@@ -17,10 +17,10 @@ from columns cimport (
     CODE, CUT_START, STRING, Columns, Name, NameTable, define_name, find_name, free_columns, free_names, grown, reserve,
 )
 from flows cimport find_rows
-from nest cimport cut, die
+from nest cimport cut, die, snapshot
 from reader cimport (
     MARKED, News, Pause, Reader, Thread, advance, cut_lane, forget_idle, forget_news, free_reader, give_memory, scan,
-    start_reader,
+    snapshot_lane, start_reader,
 )
 from spool cimport (
     PT_CHILD, PT_CHUNK_BYTES, PT_CHUNKS_OFFSET, PT_MAGIC, PT_MAX_CHUNKS, PT_VERSION, pt_header, pt_load32, pt_load64,
@@ -157,20 +157,23 @@ cdef class Spool:
     cdef Py_buffer view
     cdef pt_header final  # what the header was when the file was closed
     cdef uint64_t until
+    cdef bint private
 
     def __cinit__(self):
         memset(&self.reader, 0, sizeof(Reader))
 
-    def __init__(self, str path, *, uint64_t window=0, uint64_t min_ticks=0, size_t max_slices=0):
+    def __init__(self, str path, *, uint64_t window=0, uint64_t min_ticks=0, size_t max_slices=0, bint private=False):
         """Map the file `path`; its first window starts at the tick `window`.
 
         Leaves shorter than `min_ticks` are folded, and so many of them that a track of one window has no more than
-        `max_slices` (0 = no limit).
+        `max_slices` (0 = no limit). A `private` one changes nothing in the file and sees only what is in it by now,
+        so that somebody else may be its reader.
 
         Raises BlockingIOError when its writer has not made it ready yet, ValueError when it is no spool of this
         version, OSError.
         """
         self.path = path
+        self.private = private
         self.remap()
         if pt_load64(&self.reader.header.magic) != PT_MAGIC:
             if self.reader.header.magic:
@@ -202,14 +205,17 @@ cdef class Spool:
     cdef remap(self):
         """Map all that the file has."""
         cdef uint32_t chunks = 0
-        with open(self.path, "r+b") as file:
+        if self.private and self.reader.base != NULL:
+            return  # what was freed in the private copy would come back
+        with open(self.path, "rb" if self.private else "r+b") as file:
             size = os.fstat(file.fileno()).st_size
             if size < PT_CHUNKS_OFFSET:
                 raise BlockingIOError(f"{self.path} is not ready")
             chunks = min((size - PT_CHUNKS_OFFSET) // PT_CHUNK_BYTES, PT_MAX_CHUNKS)
             if self.reader.base != NULL and chunks <= self.reader.chunks:
                 return
-            map = mmap.mmap(file.fileno(), PT_CHUNKS_OFFSET + chunks * PT_CHUNK_BYTES)
+            access = mmap.ACCESS_COPY if self.private else mmap.ACCESS_WRITE
+            map = mmap.mmap(file.fileno(), PT_CHUNKS_OFFSET + chunks * PT_CHUNK_BYTES, access=access)
         self.close()
         self.map = map
         PyObject_GetBuffer(map, &self.view, PyBUF_WRITABLE)
@@ -361,13 +367,22 @@ cdef class Spool:
         Return ([(serial, native id, thread name, slices)], GIL lane): each track that has anything; the lane is
         (slices, names) with thread serials as ids, or None when only one thread ran.
         """
+        window = self.window(tick, True)
+        forget_idle(&self.reader)
+        return window
+
+    def snapshot(self, uint64_t tick):
+        """Return what `cut` would, and leave the window as it is."""
+        return self.window(tick, False)
+
+    cdef tuple window(self, uint64_t tick, bint ends):
         cdef Reader *r = &self.reader
         cdef Columns columns
         cdef Thread *t
         cdef size_t i
         cdef list tracks = []
         lane = None
-        several = cut_lane(r, tick, &columns)
+        several = cut_lane(r, tick, &columns) if ends else snapshot_lane(r, tick, &columns)
         slices = taken(&columns)
         if several:
             names = Names()
@@ -376,12 +391,29 @@ cdef class Spool:
             lane = slices, names
         for i in range(r.count):
             t = r.threads[i]
-            cut(&t.nest, tick, r.min_ticks, r.max_slices, &columns)
+            if ends:
+                cut(&t.nest, tick, r.min_ticks, r.max_slices, &columns)
+            else:
+                snapshot(&t.nest, tick, &columns)
             slices = taken(&columns)
             if len(slices) or slices.columns.outer_folded:
                 tracks.append((t.serial, t.native_id, thread_name(t), slices))
-        forget_idle(r)
         return tracks, lane
+
+    def stacks(self):
+        """Return [(serial, native id, thread name, [(name id, tick of its entry)])]: what each thread has open.
+
+        The outermost comes first. Threads that have nothing open are left out.
+        """
+        cdef Thread *t
+        cdef size_t i, j
+        cdef list stacks = []
+        for i in range(self.reader.count):
+            t = self.reader.threads[i]
+            if t.nest.open:
+                opened = [(t.nest.stack[j].id, t.nest.stack[j].since) for j in range(t.nest.open)]
+                stacks.append((t.serial, t.native_id, thread_name(t), opened))
+        return stacks
 
     def die(self, uint64_t tick=0):
         """The process is gone, since `tick` or its last record: what is open ends there.

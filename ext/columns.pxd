@@ -142,6 +142,23 @@ cdef inline int reserve(Columns *c, size_t capacity) except -1 nogil:
     return 0
 
 
+cdef inline int copy_columns(const Columns *c, Columns *copy) except -1 nogil:
+    """Append all of `c` to `copy`, which is empty."""
+    reserve(copy, c.count)
+    memcpy(copy.start, c.start, c.count * sizeof(uint64_t))
+    memcpy(copy.end, c.end, c.count * sizeof(uint64_t))
+    memcpy(copy.name, c.name, c.count * sizeof(uint32_t))
+    memcpy(copy.depth, c.depth, c.count * sizeof(uint32_t))
+    memcpy(copy.raised, c.raised, c.count * sizeof(uint32_t))
+    memcpy(copy.folded, c.folded, c.count * sizeof(uint64_t))
+    memcpy(copy.folded_ticks, c.folded_ticks, c.count * sizeof(uint64_t))
+    memcpy(copy.flags, c.flags, c.count * sizeof(uint8_t))
+    copy.count = c.count
+    copy.outer_folded = c.outer_folded
+    copy.outer_folded_ticks = c.outer_folded_ticks
+    return 0
+
+
 cdef inline void free_columns(Columns *c) noexcept nogil:
     free(c.start)
     free(c.end)

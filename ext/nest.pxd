@@ -6,14 +6,15 @@ Slices with a mark of KEPT never fold: their true duration is not known. What en
 """
 from libc.stdint cimport SIZE_MAX, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
-from columns cimport CUT_END, CUT_START, DIED, HEALED, RESUMED, Columns, free_columns, grown, reserve
+from columns cimport CUT_END, CUT_START, DIED, HEALED, RESUMED, Columns, copy_columns, free_columns, grown, reserve
 
 cdef enum:
     KEPT = CUT_START | CUT_END | DIED
 
 cdef struct Open:
+    uint64_t since           # tick; the row's start is no earlier than the window's
     size_t row
     uint32_t key             # 2 * depth of a frame, 2 * depth + 1 of its C call
     uint32_t id
@@ -64,7 +65,7 @@ cdef inline int push(Nest *n, uint32_t key, uint32_t id, uint64_t tick, uint8_t 
     c.folded[row] = 0
     c.folded_ticks[row] = 0
     c.flags[row] = flags
-    n.stack[n.open] = Open(row, key, id)
+    n.stack[n.open] = Open(tick, row, key, id)
     n.open += 1
     c.count = row + 1
     return 0
@@ -112,6 +113,7 @@ cdef inline void leave(Nest *n, uint32_t key, uint32_t id, uint64_t tick, uint8_
 cdef inline int cut(Nest *n, uint64_t tick, uint64_t min_ticks, size_t budget, Columns *finished) except -1 nogil:
     """Move the window's rows to `finished`; what is open goes on in the next window."""
     cdef size_t i, open = n.open
+    cdef uint64_t since
     cdef Open *slice
     cdef Columns *c = finished
     if n.budget and n.columns.count > n.budget:
@@ -126,7 +128,32 @@ cdef inline int cut(Nest *n, uint64_t tick, uint64_t min_ticks, size_t budget, C
         c.end[slice.row] = tick
         c.flags[slice.row] |= CUT_END
         n.open = i
+        since = slice.since
         push(n, slice.key, slice.id, tick, CUT_START | c.flags[slice.row] & RESUMED)
+        slice.since = since
+    return 0
+
+
+cdef inline int copy_nest(const Nest *n, Nest *copy) except -1 nogil:
+    """Make `copy` go on by itself from where `n` is; release it also when this fails."""
+    copy[0] = n[0]
+    copy.stack = NULL
+    memset(&copy.columns, 0, sizeof(Columns))
+    copy_columns(&n.columns, &copy.columns)
+    copy.stack = <Open *> grown(NULL, (n.open + 1) * sizeof(Open))
+    copy.room = n.open + 1
+    memcpy(copy.stack, n.stack, n.open * sizeof(Open))
+    return 0
+
+
+cdef inline int snapshot(const Nest *n, uint64_t tick, Columns *finished) except -1 nogil:
+    """Fill `finished` as a cut would; the window goes on untouched."""
+    cdef Nest copy
+    try:
+        copy_nest(n, &copy)
+        cut(&copy, tick, 0, 0, finished)
+    finally:
+        release(&copy)
     return 0
 
 

@@ -9,7 +9,7 @@ from libc.string cimport memcpy, memset
 from columns cimport (
     CALLABLE, CUT_START, RESUMED, THROWN, YIELDED, Columns, Name, NameTable, define_name, find_name, grown,
 )
-from nest cimport Nest, clamped, cut, enter, leave, pop, push, release, start_window
+from nest cimport Nest, clamped, copy_nest, cut, enter, leave, pop, push, release, start_window
 from spool cimport (
     PT_BLOCKING, PT_C_RAISE, PT_C_RETURN, PT_CALL, PT_CALLABLE, PT_CHILD, PT_CHUNK_BYTES, PT_CHUNK_RECORDS,
     PT_CHUNKS_OFFSET, PT_CODE, PT_DEPTH, PT_FREE, PT_FULL, PT_ID, PT_INHERITED, PT_KIND, PT_MARK, PT_OWNED, PT_PAYLOAD,
@@ -260,6 +260,16 @@ cdef inline bint cut_lane(Reader *r, uint64_t tick, Columns *finished) except? F
     r.several = r.ran = False
     r.window = tick
     return several
+
+
+cdef inline bint snapshot_lane(const Reader *r, uint64_t tick, Columns *finished) except? False nogil:
+    """Return and fill what cutting the lane would; its window goes on untouched."""
+    cdef Reader copy = r[0]
+    try:
+        copy_nest(&r.lane, &copy.lane)
+        return cut_lane(&copy, tick, finished)
+    finally:
+        release(&copy.lane)
 
 
 cdef inline void forget_idle(Reader *r) noexcept nogil:

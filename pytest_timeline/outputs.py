@@ -7,9 +7,12 @@ import re
 import zlib
 from pathlib import Path
 
+from pytest_timeline import spooldir
+
 MANIFEST = "run.json"
 TESTS = "tests"
 COMBINED = "combined"
+LIVE = "live"  # of a run that is looked at while it goes on
 MAX_NAME_BYTES = 150
 
 
@@ -42,6 +45,22 @@ def remove_previous(directory: str | Path) -> None:
         (directory / TESTS).rmdir()
     except OSError:  # there is none, or it holds what is not ours
         pass
+
+
+def remove_live(directory: str | Path, spool_dir: str | Path) -> None:
+    """Delete the files that a look at the run of `spool_dir` left in `directory`: the run's own say it all."""
+    import orjson
+
+    try:
+        files = list(orjson.loads((Path(spool_dir) / spooldir.LIVE).read_bytes())["files"].values())
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # nobody looked
+        return
+    for file in files:
+        if isinstance(file, str) and file.startswith(f"{LIVE}.") and os.path.basename(file) == file:
+            try:
+                (Path(directory) / file).unlink(missing_ok=True)
+            except OSError:
+                pass
 
 
 def _is_ours(file: str) -> bool:

@@ -2,6 +2,7 @@
 
     DIR/.spool/settings         what to record and what to make of it, `key=value` lines
     DIR/.spool/status           the collector's status page, mapped by both sides
+    DIR/.spool/live.json        what the run did when it was last looked at
     DIR/.spool/FAMILY/*.spool   the spools of one pytest process ("main", "gw0") and of its descendants
     DIR/.spool/gw1.remote/      what came from a pytest-xdist worker on another host, see relay/land.py
 
@@ -15,6 +16,7 @@ VERSION = 1  # of the records and of the settings
 DIRECTORY = ".spool"
 SETTINGS = "settings"
 STATUS = "status"
+LIVE = "live.json"
 SUFFIX = ".spool"
 REMOTE = ".remote"  # of the directory of a family on another host
 OUT = "out"  # on that host: what waits to be sent
@@ -82,13 +84,14 @@ class StatusPage:
 
     Attributes in the page, each a native unsigned 64-bit integer: `state` (see the constants), `done` and `total`
     timelines, `heartbeat` (monotonic ns), `pid` of the collector; `finish`, which the plugin sets to 1 when the run
-    is over, lest the mark that says so found no room. `reason` says why the collector FAILED; it is in the page
-    because a full disk may be the reason.
+    is over, lest the mark that says so found no room; `asked`, which whoever wants to know what the run is doing counts
+    up, and `answered`, up to which the collector has said it. `reason` says why the collector FAILED, `refusal` why the
+    newest answer is not whole (else ""); they are in the page because a full disk may be the reason.
     """
 
     STARTING, FOLLOWING, FINISHING, DONE, FAILED = range(5)
-    FIELDS = ("state", "done", "total", "heartbeat", "pid", "finish")
-    _REASON = slice(256, 2048)
+    FIELDS = ("state", "done", "total", "heartbeat", "pid", "finish", "asked", "answered")
+    _REASON, _REFUSAL = slice(256, 2048), slice(2048, 4096)
 
     def __init__(self, path: str, *, create: bool = False) -> None:
         """Map the page of the file `path`. Raises OSError."""
@@ -110,12 +113,26 @@ class StatusPage:
 
     @property
     def reason(self) -> str:
-        return self._map[self._REASON].rstrip(b"\0").decode("utf-8", "replace")
+        return self._text(self._REASON)
 
     @reason.setter
     def reason(self, text: str) -> None:
-        size = self._REASON.stop - self._REASON.start
-        self._map[self._REASON] = text.encode("utf-8", "replace")[:size].ljust(size, b"\0")
+        self._set_text(self._REASON, text)
+
+    @property
+    def refusal(self) -> str:
+        return self._text(self._REFUSAL)
+
+    @refusal.setter
+    def refusal(self, text: str) -> None:
+        self._set_text(self._REFUSAL, text)
+
+    def _text(self, place: slice) -> str:
+        return self._map[place].rstrip(b"\0").decode("utf-8", "replace")
+
+    def _set_text(self, place: slice, text: str) -> None:
+        size = place.stop - place.start
+        self._map[place] = text.encode("utf-8", "replace")[:size].ljust(size, b"\0")
 
     def close(self) -> None:
         self._fields.release()

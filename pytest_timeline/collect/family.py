@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_timeline import spooldir
-from pytest_timeline._codec import Names, Spool, monotonic_ns, now
+from pytest_timeline._codec import Names, Slices, Spool, monotonic_ns, now
 from pytest_timeline.collect.alive import Life
 from pytest_timeline.collect.label import label
 from pytest_timeline.collect.processes import Processes
@@ -40,11 +40,11 @@ class Window:
 
 
 class Family:
-    """Follows the spools of one directory."""
+    """Follows the spools of one directory; a `private` one leaves them as they are, for whoever follows them."""
 
     remote = False
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, private: bool = False) -> None:
         self.directory = directory
         self.name = directory.name
         self.story = Story()
@@ -56,6 +56,7 @@ class Family:
         self.max_slices = 0
         self.over = False
         self.end = 0  # tick; when it is over
+        self._private = private
         self._window = 0
         self._files: set[str] = set()
         self._names: dict[str, Names] = {}
@@ -101,7 +102,13 @@ class Family:
     def _join(self, name: str) -> None:
         path = self.directory / name
         try:
-            spool = Spool(str(path), window=self._window, min_ticks=self.min_ticks, max_slices=self.max_slices)
+            spool = Spool(
+                str(path),
+                window=self._window,
+                min_ticks=self.min_ticks,
+                max_slices=self.max_slices,
+                private=self._private,
+            )
         except BlockingIOError:
             return
         except (OSError, ValueError):
@@ -163,37 +170,66 @@ class Family:
             member.watch.close()
             member.spool.close()
 
+    def snapshot(self, tick: int) -> Timeline:
+        """Return the window that is going on as if it ended at `tick`, up to which all is read; it goes on."""
+        told = self.story.snapshot(tick)
+        others = self.processes.copy()
+        drawn = [self._drawn(member.spool, *member.spool.snapshot(tick), others) for member in self.members]
+        return self._timeline(tick, told, drawn, others, told.result or {}, self._dropped() - self._dropped_before)
+
     def _cut(self, tick: int, told: Told) -> Window:
-        processes = []
         for member in self.members:
-            spool = member.spool
-            _drain(spool, tick)
+            _drain(member.spool, tick)
         self._hear()
-        for member in self.members:
-            spool = member.spool
-            tracks, lane = spool.cut(tick)
-            if not tracks:
-                continue
-            process = Process(spool.pid, spool.parent_pid, self._name(spool), spool.start_tick)
-            if spool.clock_error_ns:
-                process.args["clock_error_us"] = spool.clock_error_ns / 1e3
-            flows = self.processes.outgoing(spool)
-            for serial, native_id, name, slices in tracks:
-                track = Track("thread", name, native_id, serial, slices, spool.names, flows.get(serial, []))
-                process.tracks.append(track)
-            drawn = [track for track in process.tracks if len(track.slices)]
-            if drawn and (arrow := self.processes.arrival(spool)):
-                first = min(drawn, key=lambda track: track.slices.start)
-                first.flows.append(Flow(arrow, first.slices.start, True))
-            if lane is not None:
-                process.tracks.append(Track("gil", "GIL", 0, 0, *lane))
-            processes.append(process)
-        self.dropped = self._dropped_by_the_gone + sum(member.spool.dropped for member in self.members)
+        drawn = [self._drawn(member.spool, *member.spool.cut(tick), self.processes) for member in self.members]
+        self.dropped = self._dropped()
         dropped, self._dropped_before = self.dropped - self._dropped_before, self.dropped
-        test = told.test
         result = told.result if told.result is not None else {"outcome": CRASHED if self.over else "error"}
+        timeline = self._timeline(tick, told, drawn, self.processes, result, dropped)
+        self._window = tick
+        self.processes.next_window(tick)
+        self._forget_the_gone()
+        return Window(timeline, told.test, result, dropped)
+
+    def _drawn(
+        self,
+        spool: Spool,
+        tracks: list[tuple[int, int, str, Slices]],
+        lane: tuple[Slices, Names] | None,
+        others: Processes,
+    ) -> Process | None:
+        """Return what a process did in a window; None for nothing."""
+        if not tracks:
+            return None
+        process = Process(spool.pid, spool.parent_pid, self.name_of(spool), spool.start_tick)
+        if spool.clock_error_ns:
+            process.args["clock_error_us"] = spool.clock_error_ns / 1e3
+        flows = others.outgoing(spool)
+        for serial, native_id, name, slices in tracks:
+            track = Track("thread", name, native_id, serial, slices, spool.names, flows.get(serial, []))
+            process.tracks.append(track)
+        drawn = [track for track in process.tracks if len(track.slices)]
+        if drawn and (arrow := others.arrival(spool)):
+            first = min(drawn, key=lambda track: track.slices.start)
+            first.flows.append(Flow(arrow, first.slices.start, True))
+        if lane is not None:
+            process.tracks.append(Track("gil", "GIL", 0, 0, *lane))
+        return process
+
+    def _timeline(
+        self,
+        tick: int,
+        told: Told,
+        drawn: list[Process | None],
+        others: Processes,
+        result: dict[str, Any],
+        dropped: int,
+    ) -> Timeline:
+        """Return the window that ends at `tick`."""
+        test = told.test
+        processes = [process for process in drawn if process is not None]
         lanes = [Lane("test", "test", 0, told.spans, told.instants)] if told.spans or told.instants else []
-        lanes += self.processes.lanes(self._window, tick)
+        lanes += others.lanes(self._window, tick)
         timeline = Timeline(str(test.get("nodeid")) if test else "", self._window, tick, processes, lanes)
         if test:
             timeline.args = {"outcome": result.get("outcome"), "worker": self.worker, "rerun": test.get("rerun", 0)}
@@ -203,10 +239,10 @@ class Family:
             timeline.args["dropped"] = dropped
             if "exception" in result:
                 timeline.args["exception"] = result["exception"]
-        self._window = tick
-        self.processes.next_window(tick)
-        self._forget_the_gone()
-        return Window(timeline, test, result, dropped)
+        return timeline
+
+    def _dropped(self) -> int:
+        return self._dropped_by_the_gone + sum(member.spool.dropped for member in self.members)
 
     def _hear(self) -> None:
         """Take the news of what was read, and end what those who are gone had open."""
@@ -221,7 +257,8 @@ class Family:
         """The pytest-xdist worker that this family is of."""
         return None if self.name == "main" else self.name
 
-    def _name(self, spool: Spool) -> str:
+    def name_of(self, spool: Spool) -> str:
+        """Return the process's name, for people."""
         if spool is self.root:
             what = f"pytest {self.worker}" if self.worker else "pytest"
         elif spool.parent:
@@ -236,6 +273,8 @@ class Family:
             if member.gone and not member.closed:
                 member.closed = True
                 member.spool.close()
+                if self._private:
+                    continue
                 try:
                     os.unlink(member.spool.path)
                 except OSError:

@@ -16,6 +16,7 @@ from pytest_timeline import export, outputs, spooldir
 from pytest_timeline._codec import now
 from pytest_timeline.collect.alive import Watch
 from pytest_timeline.collect.family import Family
+from pytest_timeline.collect.live import Answering
 from pytest_timeline.collect.manifest import Manifest
 from pytest_timeline.collect.rate import Rate
 from pytest_timeline.collect.remote import RemoteFamily
@@ -53,6 +54,7 @@ class Follower:
         self.manifest = Manifest()
         self.rate: Rate | None = None
         self.writing: Writing | None = None
+        self.answering = Answering(self.status, self.spool_dir, self.directory, self.exporters)
         self.end = 0  # tick
         self._pause = BUSY
 
@@ -77,10 +79,13 @@ class Follower:
                 self._beat()
                 if progress is not None:
                     progress(self.writing.done, self.writing.total)
+        while not self.answering.wait(IDLE):
+            self._beat()
         self._beat()
         self.manifest.write(self.directory, list(self.families.values()), self.rate, self.end)
         for family in self.families.values():
             family.close()
+        outputs.remove_live(self.directory, self.spool_dir)
         shutil.rmtree(self.spool_dir, ignore_errors=True)
         self.status["state"] = StatusPage.DONE
 
@@ -110,6 +115,7 @@ class Follower:
         if over or main is not None and main.story.end is not None:
             self._finish()
             return True
+        self.answering.serve(self.families.values(), self.rate, until)
         return False
 
     def _finish(self) -> None:
@@ -175,10 +181,10 @@ class Follower:
 
     def _beat(self) -> None:
         self.status["heartbeat"] = time.monotonic_ns()
-        if self.writing is not None:
-            self.status["done"], self.status["total"] = self.writing.done, self.writing.total
         for family in self.families.values():
             family.beat()
+        if self.writing is not None:
+            self.status["done"], self.status["total"] = self.writing.done, self.writing.total
 
 
 def main(spool_dir: str) -> None:

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Container, Iterable
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,7 +67,18 @@ class Processes:
         self._unnamed: dict[tuple[str, int], Child] = {}  # pid not known; by the spool and thread that told of it
         self._starts: list[Start] = []  # of this window
         self._rows: list[Child | None] = []
-        self.looked = 0  # tick
+        self.looked = 0  # tick of the newest look into /proc
+        self._seen: dict[int, int] = {}  # pids that it found, and when each started
+
+    def copy(self) -> Processes:
+        """Return one to draw a snapshot from: drawing uses arrows up and gives rows away."""
+        made = copy(self)
+        everybody = {*self._children, *self._by_pid.values(), *(child for child in self._rows if child is not None)}
+        copies: dict[Child | None, Child] = {child: copy(child) for child in everybody}
+        made._children = [copies[child] for child in self._children]
+        made._by_pid = {pid: copies[child] for pid, child in self._by_pid.items()}
+        made._rows = [copies.get(child) for child in self._rows]
+        return made
 
     def watch(self, pid: int) -> Life:
         """Return what tells when the process is gone."""
@@ -91,7 +103,7 @@ class Processes:
                 self._reaped(spool, thread, pid, tick, *rest)
 
     def _started(self, spool: Spool, thread: int, pid: int, tick: int, start: int, command: bytes) -> None:
-        child = self._by_pid.get(pid) if pid else self._sighted(spool.pid, start)
+        child = self._by_pid.get(pid) if pid else None
         if child is None or child.told or (child.end is not None and child.end < start):
             if child is not None and child.end is None:
                 child.end = start  # its pid was given anew
@@ -108,24 +120,15 @@ class Processes:
 
     def _reaped(self, spool: Spool, thread: int, pid: int, tick: int, status: int | None) -> None:
         child = self._by_pid.get(pid) if pid else self._unnamed.pop((spool.path, thread), None)
-        if child is not None and child.status is None:
+        if child is not None:
             child.end = tick if child.end is None else min(child.end, tick)
-            child.status = status
+            child.status = status if child.status is None else child.status
 
     def _add(self, child: Child) -> Child:
         self._children.append(child)
         if child.pid:
             self._by_pid[child.pid] = child
         return child
-
-    def _sighted(self, parent: int, start: int) -> Child | None:
-        """Return the one process that a parent started since `start`, as far as is seen and nobody told."""
-        found = [
-            child
-            for child in self._children
-            if child.parent_pid == parent and child.start >= start and not child.told and not child.spools
-        ]
-        return found[0] if len(found) == 1 else None
 
     def end(self, spool: Spool) -> int:
         """Return the tick at which the spool's process ended, 0 when that is not known."""
@@ -149,25 +152,29 @@ class Processes:
             self.looked = tick
 
     def _sight(self, root_pid: int, tick: int) -> None:
+        """Look into /proc. One that is seen twice, and that nobody has told of meanwhile, was started by C code."""
+        seen, self._seen = self._seen, {}
         living = [child.pid for child in self._children if child.end is None and child.pid not in self.foreign]
         for parent in (root_pid, *living):
             for pid in procfs.children(parent):
                 known = self._by_pid.get(pid)
-                if pid in self.foreign or pid == os.getpid():
-                    continue
                 if known is not None and known.end is None:
                     _see_program(known, tick)
-                    continue
-                if not procfs.runs(pid):
-                    continue
-                unnamed = [child for child in self._unnamed.values() if not child.pid and child.parent_pid == parent]
-                if len(unnamed) == 1:
-                    unnamed[0].pid = pid
-                    self._by_pid[pid] = unnamed[0]
-                else:
+                elif pid in seen:
+                    self._found(pid, parent, seen[pid])
+                elif pid not in self.foreign and pid != os.getpid() and procfs.runs(pid):
                     age = procfs.age(pid)
-                    start = tick if age is None else max(self.looked, tick - int(age * 1e9 / self.ns_per_tick))
-                    self._add(Child(pid, start, parent, procfs.command(pid)))
+                    self._seen[pid] = (
+                        tick if age is None else max(self.looked, tick - int(age * 1e9 / self.ns_per_tick))
+                    )
+
+    def _found(self, pid: int, parent: int, start: int) -> None:
+        unnamed = [child for child in self._unnamed.values() if not child.pid and child.parent_pid == parent]
+        if len(unnamed) == 1:
+            unnamed[0].pid = pid
+            self._by_pid[pid] = unnamed[0]
+        else:
+            self._add(Child(pid, start, parent, procfs.command(pid)))
 
     def outgoing(self, spool: Spool) -> dict[int, list[Flow]]:
         """Return the arrows to the processes that this one started in the window, by thread."""

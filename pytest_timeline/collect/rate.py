@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 from pytest_timeline._codec import Spool, anchor
@@ -21,6 +22,7 @@ class Rate:
         if now[0] < self._anchor[0] or now[1] < self._anchor[1]:
             self._anchor = now  # the machine was started anew since; its counter still runs at the same rate
         self._fixed: float | None = None
+        self._fixing = threading.Lock()
 
     def rough(self) -> float:
         """Return nanoseconds per tick to 1 in 1000, at once or within a millisecond."""
@@ -28,9 +30,10 @@ class Rate:
 
     def fixed(self) -> float:
         """Return the run's nanoseconds per tick, always the same; the first call may wait for a tenth of a second."""
-        if self._fixed is None:
-            self._fixed = self._measured(BASELINE_NS)
-        return self._fixed
+        with self._fixing:
+            if self._fixed is None:
+                self._fixed = self._measured(BASELINE_NS)
+            return self._fixed
 
     def starting_at(self, tick: int) -> Clock:
         """Return the clock that is 0 at `tick`."""

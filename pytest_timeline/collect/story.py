@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -11,6 +11,7 @@ from pytest_timeline.timeline.model import Instant, Span
 
 SESSION_BEGIN, SESSION_END, TEST_BEGIN, TEST_END, SPAN_BEGIN, SPAN_END, INSTANT = range(1, 8)
 CRASHED = "crashed"
+RUNNING = "running"
 
 
 @dataclass(slots=True)
@@ -32,7 +33,7 @@ class Story:
         self.tests = 0  # begun
         self.damaged = 0  # marks that could not be read
         self._told = Told()
-        self._open: list[Span] = []
+        self.open: list[Span] = []  # outermost first
 
     def hear(self, code: int, tick: int, payload: bytes) -> Told | None:
         """Take a mark; return what was told in the window that ends with it, if it ends one."""
@@ -60,8 +61,8 @@ class Story:
         elif code == SPAN_BEGIN:
             self._begin(tick, what)
         elif code == SPAN_END:
-            if len(self._open) > (self._told.test is not None):
-                span = self._open.pop()
+            if len(self.open) > (self._told.test is not None):
+                span = self.open.pop()
                 span.end = tick
                 span.args.update(what.get("args") or {})
         elif code == INSTANT:
@@ -72,14 +73,21 @@ class Story:
 
     def close(self, tick: int) -> Told:
         """End the window; a span that is open ends there."""
-        for span in self._open:
+        for span in self.open:
             span.end = tick
-        told, self._told, self._open = self._told, Told(), []
+        told, self._told, self.open = self._told, Told(), []
         return told
+
+    def snapshot(self, tick: int) -> Told:
+        """Return what was told so far, as if the window ended at `tick`; it goes on."""
+        open = {id(span) for span in self.open}
+        spans = [replace(span, end=tick, cut="end") if id(span) in open else span for span in self._told.spans]
+        result = {"outcome": RUNNING} if self._told.test is not None else None
+        return Told(self._told.test, result, spans, list(self._told.instants))
 
     def _begin(self, tick: int, what: dict[str, Any]) -> None:
         span = Span(
-            str(what.get("name")), str(what.get("cat", "user")), tick, tick, len(self._open), what.get("args") or {}
+            str(what.get("name")), str(what.get("cat", "user")), tick, tick, len(self.open), what.get("args") or {}
         )
         self._told.spans.append(span)
-        self._open.append(span)
+        self.open.append(span)

@@ -86,7 +86,7 @@ class Writing:
                 self._add(pen, job)
         except Exception as error:
             file = None
-            self._warn(f"not written: {job.window.timeline.name or 'the time between tests'}: {_reason(error)}")
+            self._warn(f"not written: {job.window.timeline.name or 'the time between tests'}: {reason(error)}")
         with self._lock:
             if file is not None:
                 job.files[pen.name] = file
@@ -117,7 +117,7 @@ class Writing:
                 pen.combined.close()
         except Exception as error:
             self._manifest.combined.pop(pen.name, None)
-            self._warn(f"not written: combined: {_reason(error)}")
+            self._warn(f"not written: combined: {reason(error)}")
 
     def _stem(self, window: Window) -> str:
         """Two tests of a run may have the same node id: given twice, or run by several workers."""
@@ -151,8 +151,7 @@ class _Pen:
         self.thread.start()
 
     def _run(self) -> None:
-        if sys.platform == "linux":  # where a thread has a priority of its own: the tests come first
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        give_way()
         while (job := self.jobs.get()) is not None:
             self._write(self, job)
             del job  # its slices are freed before the next one is waited for
@@ -173,5 +172,12 @@ class _Job:
         self.size = slices * BYTES_PER_SLICE
 
 
-def _reason(error: BaseException) -> str:
+def give_way() -> None:
+    """Give this thread a low priority, where threads have one of their own: the tests come first."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+
+
+def reason(error: BaseException) -> str:
+    """Return what to tell people of an error."""
     return str(error) or type(error).__name__

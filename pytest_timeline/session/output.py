@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 
+from pytest_timeline import outputs
 from pytest_timeline.spooldir import DIRECTORY, SETTINGS, STATUS, StatusPage, read_settings
 
 TRIAL_BYTES = 4 << 20
@@ -68,6 +69,7 @@ def _clear_leftover(spool: str, directory: str) -> list[str]:
         time.sleep(0.05)
     if not os.path.lexists(spool):
         return []
+    outputs.remove_live(directory, spool)
     shutil.rmtree(spool)
     remedy = f"python -m pytest_timeline collect {os.path.relpath(directory)}"
     return [f"replaced what an earlier run left unfinished ('{remedy}' would have made its timelines)"]

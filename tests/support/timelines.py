@@ -108,10 +108,10 @@ ARGUMENTS = """
 
 ARROWS = """
     with drawn as (
-        select slice.id, coalesce(thread.name, track.name) as track, slice.name, slice.ts
+        select slice.id, coalesce(thread.name, track.name) as track, slice.ts, slice.depth, slice.name
         from slice join track on slice.track_id = track.id
         left join thread_track on thread_track.id = track.id left join thread using (utid))
-    select a.track, a.name, a.ts, b.track, b.name, b.ts
+    select a.track, a.ts, a.depth, a.name, b.track, b.ts, b.depth, b.name
     from flow join drawn as a on a.id = slice_out join drawn as b on b.id = slice_in"""
 
 
@@ -128,15 +128,11 @@ def arguments(path: Path) -> list[tuple[str, str, str]]:
     return [(name, key, value) for name, key, value in rows]
 
 
-class Arrow(NamedTuple):
-    """An arrow as trace_processor has it; in order of the slices' times."""
-
-    out_of: tuple[str, str, int]
-    """track, slice, ns"""
-    into: tuple[str, str, int]
+Place = tuple[str, int, int, str]
+"""track, ns at which the slice starts, its depth and its name"""
 
 
-def arrows(path: Path) -> list[Arrow]:
-    """Return every arrow of the trace."""
+def arrows(path: Path) -> list[tuple[Place, Place]]:
+    """Return every arrow of the trace: the slice that it leaves and the one that it enters, in order."""
     (rows,) = query(path, ARROWS)
-    return sorted(Arrow(tuple(row[:3]), tuple(row[3:])) for row in rows)
+    return sorted((row[:4], row[4:]) for row in rows)  # type: ignore[misc]

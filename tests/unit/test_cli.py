@@ -70,3 +70,36 @@ def test_python_m(tmp_path: Path) -> None:
     assert usage.stderr.startswith("usage: pytest-timeline")
     gone = subprocess.run([*command, "collect", str(tmp_path)], cwd=root, capture_output=True, text=True)
     assert gone.returncode == 1
+
+
+@pytest.mark.parametrize("make", ["nothing", "a finished run", "a dead run", "a failed collector"])
+def test_a_live_look_at_no_live_run_is_one_clear_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], make: str
+) -> None:
+    directory = tmp_path / "timeline"
+    if make == "nothing":
+        expected = "is it the --timeline-dir?"
+    elif make == "a finished run":
+        directory.mkdir()
+        (directory / "run.json").touch()
+        expected = f"the last one is over, see {directory / 'run.json'}"
+    elif make == "a dead run":
+        RunWriter(directory).process()
+        expected = f"'python -m pytest_timeline collect {directory}' makes its timelines"
+    else:
+        run = RunWriter(directory, pid=os.getpid())
+        run.status["state"] = spooldir.StatusPage.FAILED
+        run.status.reason = "out of luck"
+        expected = "the collector failed: out of luck"
+    assert cli.main(["collect", str(directory), "--live"]) == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert expected in err
+
+
+@pytest.mark.parametrize("arguments", [["--depth=3"], ["--live", "--depth=0"], ["--live", "--depth=x"]])
+def test_depth_is_a_number_and_goes_with_live(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["collect", "timeline", *arguments])
+    assert end.value.code == 2
+    assert "--depth" in capsys.readouterr().err

@@ -177,3 +177,50 @@ def test_a_removed_directory_ends_nothing(run: RunWriter, family: Family) -> Non
     (run.spool_dir / "main").rmdir()
     root.test(100, 200, "a")
     assert [window.timeline.name for window in advance(run, family, 300)] == ["", "a"]
+
+
+def test_a_snapshot_shows_the_open_window_and_leaves_it_open(run: RunWriter, family: Family) -> None:
+    root = run.process()
+    root.test(100, None, "a")
+    root.mark(120, w.SPAN_BEGIN, name="setup", cat="test")
+    root.mark(130, w.SPAN_END)
+    root.mark(140, w.SPAN_BEGIN, name="call", cat="test")
+    assert len(advance(run, family, 150)) == 1
+    root.writer.set_dropped(2)
+    name = f"pytest ({os.getpid()})/Thread 1000"
+    for now in (200, 250):
+        timeline = family.snapshot(run.start + now)
+        assert slices(run, timeline) == {name: [(110, now)]}
+        assert [(span.name, span.end - run.start, span.cut) for span in timeline.lanes[0].spans] == [
+            ("a", now, "end"),
+            ("setup", 130, ""),
+            ("call", now, "end"),
+        ]
+        assert (timeline.name, timeline.args["outcome"], timeline.args["dropped"]) == ("a", "running", 2)
+        assert [span.name for span in family.story.open] == ["a", "call"]
+    root.mark(300, w.SPAN_END)
+    root.writer.record(run.start + 310, w.RETURN, 5, 1)
+    root.mark(400, w.TEST_END, outcome="passed")
+    (window,) = advance(run, family, 500)
+    assert slices(run, window.timeline) == {name: [(110, 310)]}
+    assert [(span.end - run.start, span.cut) for span in window.timeline.lanes[0].spans] == [
+        (400, ""),
+        (130, ""),
+        (300, ""),
+    ]
+    assert (window.timeline.args["outcome"], window.dropped) == ("passed", 2)
+    between = family.snapshot(run.start + 600)
+    assert (between.name, between.start - run.start, between.args) == ("", 400, {})
+
+
+def test_a_private_family_leaves_the_spools_as_they_are(run: RunWriter) -> None:
+    run.process().test(100, None, "a")
+    child = run.process(tick=120, pid=gone_pid())
+    child.call(130, 140)
+    before = {path: path.read_bytes() for path in (run.spool_dir / "main").iterdir()}
+    family = Family(run.spool_dir / "main", private=True)
+    advance(run, family, 200)
+    timeline = family.snapshot(run.start + 200)
+    assert [len(process.tracks[0].slices) for process in timeline.processes] == [1, 1]
+    family.close()
+    assert {path: path.read_bytes() for path in (run.spool_dir / "main").iterdir()} == before

@@ -19,6 +19,7 @@ from pytest_timeline.collect.follow import Follower
 from pytest_timeline.spooldir import StatusPage
 from support import spool_writer as w
 from support.run_writer import RunWriter
+from support.timelines import drawn
 
 TIMEOUT = 60.0
 
@@ -246,3 +247,68 @@ def test_tests_whose_marks_were_lost_are_counted(tmp_path: Path) -> None:
     root.mark(3_000_000, w.SESSION_END, exitstatus=0, tests=3, warnings=[])
     Follower(run.spool_dir).run()
     assert manifest(run.directory)["warnings"] == ["main: 2 of its tests found no room to be told of and are missing"]
+
+
+def look(run: RunWriter) -> dict[str, Any]:
+    """Ask the collector what is going on."""
+    run.status["asked"] += 1
+    wait_for(lambda: run.status["answered"] == run.status["asked"])
+    assert run.status.refusal == ""
+    found: dict[str, Any] = json.loads((run.spool_dir / "live.json").read_bytes())
+    assert found["number"] == run.status["asked"]
+    return found
+
+
+def test_looks_at_a_run_leave_no_trace_in_it(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
+    def slices(path: Path) -> list[Any]:
+        items = json.loads(gzip.decompress(path.read_bytes()))["traceEvents"]
+        return [(item["name"], item["ts"], item["dur"], item.get("args")) for item in items if item["ph"] == "X"]
+
+    def drawn_in(looks: bool) -> list[list[Any]]:
+        run = RunWriter(tmp_path / str(looks), pid=sleeper.pid, mode="both")
+        collector = start(run)
+        root = run.process()
+        root.name_code(1, "work")
+        root.test(1_000_000, None, "a")
+        root.call(2_000_000, 3_000_000, depth=6, thread=1)
+        if looks:
+            for _ in range(3):  # also when nothing happened in between
+                (family,) = look(run)["families"]
+                assert (family["test"], family["worker"], family["spans"]) == ("a", None, [])
+                (thread,) = family["processes"][0]["threads"]
+                assert [frame["name"] for frame in thread["frames"]] == ["work"]
+            for file in ("live.pftrace.gz", "live.json.gz"):
+                assert {each.name for each in drawn(run.directory / file)} >= {"a", "work"}
+        root.writer.record(run.start + 8_000_000, w.RETURN, 5, 1)
+        root.mark(9_000_000, w.TEST_END, outcome="passed", phases={})
+        root.mark(10_000_000, w.SESSION_END, exitstatus=0, warnings=[])
+        assert collector.wait(TIMEOUT) == 0
+        (test,) = manifest(run.directory)["tests"]
+        combined = manifest(run.directory)["combined"]
+        assert files(run.directory) == {"run.json", *test["files"].values(), *combined.values()}
+        return [slices(run.directory / path) for path in (test["files"]["chrome"], combined["chrome"])]
+
+    assert drawn_in(True) == drawn_in(False)
+
+
+def test_a_look_that_cannot_be_written_is_refused_and_the_run_goes_on(
+    tmp_path: Path, sleeper: subprocess.Popen[bytes]
+) -> None:
+    run = RunWriter(tmp_path / "timeline", pid=sleeper.pid, format=["chrome"])
+    run.status["asked"] = 1
+    collector = start(run)
+    wait_for(lambda: run.status["answered"] == 1)
+    assert run.status.refusal == "nothing is recorded yet"
+    root = run.process()
+    root.test(1_000_000, None, "a")
+    (run.directory / "live.json.gz").mkdir()
+    (run.directory / "live.json.gz" / "in-the-way").touch()
+    wait_for(lambda: run.status["heartbeat"] > 0 and root.writer.header()["heartbeat_ns"] > 0)
+    run.status["asked"] = 2
+    wait_for(lambda: run.status["answered"] == 2)
+    assert "live.json.gz" in run.status.refusal
+    root.mark(9_000_000, w.TEST_END, outcome="passed", phases={})
+    root.mark(10_000_000, w.SESSION_END, exitstatus=0, warnings=[])
+    assert collector.wait(TIMEOUT) == 0
+    assert [test["outcome"] for test in manifest(run.directory)["tests"]] == ["passed"]
+    assert [path.name for path in run.directory.iterdir() if path.name.startswith(".")] == []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_timeline._codec import Slices, Spool
+from pytest_timeline._codec import Names, Slices, Spool
 from support import spool_writer as w
 from support.naive_nest import (
     CUT_END,
@@ -251,3 +251,51 @@ def test_the_budget_is_each_windows_own(path: Path) -> None:
     writer.record(4_000_001, w.RETURN, 1, 1)
     spool.drain(END + 1)
     assert slices_of(spool, 5_000_000).rows() == [(4_000_000, 4_000_001, 1, 0, 0, 0, 0, 0)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_snapshot_is_what_a_cut_would_be_and_changes_nothing(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    limits = {"min_ticks": rng.choice((0, 50)), "max_slices": rng.choice((0, 20, 200))}
+    records = sorted(
+        ((*record, thread) for thread in range(2) for record in random_records(rng, 800)), key=lambda record: record[0]
+    )
+    spools = []
+    for name in ("looked-at", "left-alone"):
+        writer = w.SpoolWriter(tmp_path / name, start=1)
+        for record in records:
+            writer.record(*record)
+        spools.append(Spool(str(tmp_path / name), **limits))
+    looked_at, left_alone = spools
+
+    def plain(window: tuple[list[tuple[int, int, str, Slices]], tuple[Slices, Names] | None]) -> object:
+        tracks, lane = window
+        return [(*track[:3], track[3].rows(), track[3].outer_folded) for track in tracks], lane and lane[0].rows()
+
+    for i in range(0, len(records), 200):
+        tick = records[i][0]
+        for spool in spools:
+            spool.drain(tick)
+        snapshot = plain(looked_at.snapshot(tick))
+        assert plain(looked_at.snapshot(tick)) == snapshot
+        if i % 400:
+            cut = plain(left_alone.cut(tick))
+            assert snapshot == cut
+            assert plain(looked_at.cut(tick)) == cut
+    assert plain(looked_at.cut(END)) == plain(left_alone.cut(END))
+
+
+def test_stacks_are_what_is_open_since_its_true_beginning(path: Path) -> None:
+    writer = spool_of(path, [(10, w.START, 5, 1), (11, w.CALL, 5, 2), (12, w.C_RETURN, 5, 2), (13, w.START, 6, 3)])
+    writer.record(14, w.START, 5, 4, thread=1)
+    writer.record(15, w.RETURN, 5, 4, thread=1)
+    spool = Spool(str(path))
+    spool.drain(END)
+    expected = [(0, 1000, "Thread 1000", [(1, 10), (3, 13)])]
+    assert spool.stacks() == expected
+    spool.cut(20)
+    spool.cut(30)
+    assert spool.stacks() == expected
+    writer.record(40, w.RETURN, 5, 1)
+    spool.drain(END + 1)
+    assert spool.stacks() == []

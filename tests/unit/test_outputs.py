@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_timeline.outputs import MAX_NAME_BYTES, remove_previous, stem
+from pytest_timeline.outputs import MAX_NAME_BYTES, remove_live, remove_previous, stem
 
 
 def test_a_stem_is_a_slug_with_a_hash() -> None:
@@ -77,3 +77,16 @@ def test_an_empty_tests_directory_goes_with_its_last_file(tmp_path: Path) -> Non
     previous_run(tmp_path, ["tests/a"], [])
     remove_previous(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_look_leaves_nothing_behind_and_takes_nothing_else(tmp_path: Path) -> None:
+    spool_dir = tmp_path / ".spool"
+    spool_dir.mkdir()
+    remove_live(tmp_path, spool_dir)  # nobody looked
+    names = ["live.pftrace.gz", "live.json.gz", "mine.json.gz"]
+    for path in [*(tmp_path / name for name in names), tmp_path / ".spool" / "live.txt"]:
+        path.touch()
+    files = {"perfetto": "live.pftrace.gz", "a": "mine.json.gz", "b": "live./../mine.json.gz", "c": "live.gone"}
+    (spool_dir / "live.json").write_text(json.dumps({"files": files}))
+    remove_live(tmp_path, spool_dir)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".spool", "live.json.gz", "mine.json.gz"]

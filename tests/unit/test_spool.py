@@ -160,6 +160,31 @@ def test_a_record_without_its_tick_is_not_there(path: Path) -> None:
     assert rows(spool) == {"Thread 1000": [(10, 11, 1)]}
 
 
+def test_a_private_reader_leaves_the_file_as_it_is(path: Path) -> None:
+    writer = w.SpoolWriter(path)
+    for i in range(w.CHUNK_RECORDS):
+        call(writer, 10 + 2 * i, 11 + 2 * i, 1)
+    writer.hand_back(0)
+    writer.string(20_000, 1, "work")
+    before = path.read_bytes()
+    private = Spool(str(path), private=True)
+    writer.grow(8)  # what comes later is not seen
+    grown = path.read_bytes()
+    private.drain(END)
+    private.beat(123)
+    private.stop()
+    seen = rows(private)
+    assert private.names[1][0] == "work"
+    private.drain(END + 1)
+    assert rows(private) == {}
+    assert path.read_bytes() == grown
+    assert grown[w.CHUNKS :].startswith(before[w.CHUNKS :])
+    reader = Spool(str(path))  # whose spool it is
+    reader.drain(END)
+    assert rows(reader) == seen
+    assert path.read_bytes() != grown
+
+
 def test_nothing_is_read_beyond_the_limit(path: Path) -> None:
     writer = w.SpoolWriter(path)
     for tick in (10, 20, 30):
