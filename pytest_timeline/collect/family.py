@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_timeline import spooldir
 from pytest_timeline._codec import Names, Slices, Spool, monotonic_ns, now
-from pytest_timeline.collect.alive import Watch
+from pytest_timeline.collect.alive import Life
 from pytest_timeline.collect.label import label
 from pytest_timeline.collect.leaks import Leaked, orphans
 from pytest_timeline.collect.processes import Processes
@@ -25,7 +25,7 @@ class Member:
     """A process of the family."""
 
     spool: Spool
-    watch: Watch
+    watch: Life
     gone: bool = False  # seen before the newest drain, so that nothing can follow
     ended: int = 0  # tick at which that was seen, 0 = it was gone when we came
     replaced: bool = False  # by the next program in the same process
@@ -42,6 +42,8 @@ class Window:
 
 class Family:
     """Follows the spools of one directory; a `private` one leaves them as they are, for whoever follows them."""
+
+    remote = False
 
     def __init__(self, directory: Path, *, private: bool = False) -> None:
         self.directory = directory
@@ -127,7 +129,7 @@ class Family:
             self._window = spool.start_tick
             self.processes.clock = spool.clock
             self.processes.looked = spool.start_tick
-            self.members.append(Member(spool, Watch(spool.pid)))
+            self.members.append(Member(spool, self.processes.watch(spool.pid)))
         elif spool.pid == self.members[0].spool.pid:  # pytest itself became another program
             self.members.append(Member(spool, self.members[0].watch))
         else:
@@ -209,6 +211,8 @@ class Family:
         if not tracks and spool is not self.root:
             return None
         process = Process(spool.pid, spool.parent_pid, self.name_of(spool), spool.start_tick)
+        if spool.clock_error_ns:
+            process.args["clock_error_us"] = spool.clock_error_ns / 1e3
         flows = others.outgoing(spool)
         for serial, native_id, name, slices in tracks:
             track = Track("thread", name, native_id, serial, slices, spool.names, flows.get(serial, []))

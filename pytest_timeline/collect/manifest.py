@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from pytest_timeline._codec import Spool
 from pytest_timeline.collect import leaks
 from pytest_timeline.collect.family import Family, Window
 from pytest_timeline.collect.rate import Rate
@@ -87,7 +88,7 @@ class Manifest:
             "start": session.get("start") or datetime.fromtimestamp(start_ns / 1e9, UTC).isoformat(),
             "duration": rate.seconds(end - rate.origin) if rate else 0.0,
             "exitstatus": main.end.get("exitstatus") if main and main.end else None,
-            "workers": [{"id": name, "pid": root.pid} for name, root in roots if root and name != "main"],
+            "workers": [_worker(name, root) for name, root in roots if root and name != "main"],
             "tests": sorted(self.tests, key=lambda test: float(test["start"])),
             "combined": self.combined,
             "dropped": dropped,
@@ -96,3 +97,10 @@ class Manifest:
         draft = directory / f".{MANIFEST}"
         draft.write_bytes(orjson.dumps(run))
         os.replace(draft, directory / MANIFEST)
+
+
+def _worker(name: str, root: Spool) -> dict[str, Any]:
+    worker: dict[str, Any] = {"id": name, "pid": root.pid}
+    if root.clock_error_ns:
+        worker["clock_error_us"] = root.clock_error_ns / 1e3
+    return worker

@@ -17,7 +17,7 @@ from typing import Any
 
 from pytest_timeline._codec import Spool, now
 from pytest_timeline.collect import procfs
-from pytest_timeline.collect.alive import Watch
+from pytest_timeline.collect.alive import Life, Watch
 from pytest_timeline.collect.label import label, words
 from pytest_timeline.timeline.model import Flow, Lane, Span
 
@@ -40,7 +40,7 @@ class Child:
     forked: bool = False  # it began as a copy of its parent
     spools: list[Spool] = field(default_factory=list)  # its own; each Python that it becomes by exec has one
     became: list[tuple[int, bytes]] = field(default_factory=list)  # tick and command of other programs
-    watch: Watch | None = None
+    watch: Life | None = None
     alive: int = 0  # tick at which it was seen to run
     end: int | None = None  # tick
     status: int | None = None  # as wait() tells it
@@ -82,7 +82,11 @@ class Processes:
         made._rows = [copies.get(child) for child in self._rows]
         return made
 
-    def joined(self, spool: Spool) -> Watch:
+    def watch(self, pid: int) -> Life:
+        """Return what tells when the process is gone."""
+        return Watch(pid)
+
+    def joined(self, spool: Spool) -> Life:
         """A process has a spool; return who watches it."""
         child = self._by_pid.get(spool.pid)
         if child is None or (child.end is not None and child.end < spool.start_tick):
@@ -90,7 +94,7 @@ class Processes:
         child.spools.append(spool)
         child.forked = child.forked or bool(child.spools[0].parent)
         if child.watch is None:
-            child.watch = Watch(child.pid)
+            child.watch = self.watch(child.pid)
         return child.watch
 
     def hear(self, spool: Spool) -> None:
@@ -147,7 +151,7 @@ class Processes:
         for child in self._children:
             if child.end is None and child.pid:
                 if child.watch is None:
-                    child.watch = Watch(child.pid)
+                    child.watch = self.watch(child.pid)
                 if child.watch.gone():
                     child.end = tick
                     child.status = child.watch.status()

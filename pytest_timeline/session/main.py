@@ -19,6 +19,7 @@ from pytest_timeline.session.lifecycle import Lifecycle
 from pytest_timeline.session.progress import Progress
 from pytest_timeline.session.recording import Recording
 from pytest_timeline.session.story import Story
+from pytest_timeline.session.workers import Workers
 
 
 class MainSession:
@@ -31,6 +32,7 @@ class MainSession:
         self._recording: Recording | None = None
         self._collector: Collector | None = None
         self._warnings: list[str] = []
+        self._workers: Workers | None = None
         self._problem: str | None = None  # why there are no timelines, for the summary
 
     @pytest.hookimpl(tryfirst=True)
@@ -60,6 +62,8 @@ class MainSession:
     def _start(self, spool: str, warnings: list[str]) -> None:
         clock = _recorder.choose_clock()
         own = [("version", str(spooldir.VERSION)), ("pid", str(os.getpid())), ("clock", str(clock))]
+        own.append(("host", spooldir.host()))
+        self._workers = Workers(spool, clock)
         spooldir.write_settings(os.path.join(spool, spooldir.SETTINGS), own + self._settings.settings())
         self._collector = Collector(spool)
         controller = self._config.pluginmanager.has_plugin("dsession")
@@ -75,8 +79,13 @@ class MainSession:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """pytest-xdist is about to start a worker."""
-        if self._recording is not None:
-            node.workerinput["timeline_spool"] = self._spool
+        if self._recording is not None and self._workers is not None:
+            self._workers.add(node)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodeready(self, node: Any) -> None:
+        if self._workers is not None:
+            self._workers.ready(node)
 
     def pytest_report_header(self) -> list[str]:
         settings = self._settings
@@ -101,6 +110,8 @@ class MainSession:
         if recording is None or collector is None or os.getpid() != recording.pid:
             return
         self._recording = None
+        if self._workers is not None:
+            recording.warnings += self._workers.warnings()
         recording.stop(exitstatus)
         self._warnings = recording.warnings
         with Progress(self._config) as progress:
