@@ -47,7 +47,7 @@ COUNTED = """
 LEFT_OPEN = """
     select process.pid, slice.name, slice.ts, slice.ts + slice.dur
     from slice join thread_track on slice.track_id = thread_track.id join thread using (utid) join process using (upid)
-    join args using (arg_set_id) where args.key glob '*died' order by 1, slice.ts, slice.depth"""
+    where extract_arg(slice.arg_set_id, 'debug.died') order by 1, slice.ts, slice.depth"""
 LAST = """
     select process.pid, max(slice.ts) from slice join thread_track on slice.track_id = thread_track.id
     join thread using (utid) join process using (upid) group by 1"""

@@ -26,13 +26,13 @@ CALLED = """
     join thread_track on slice.track_id = thread_track.id join thread using (utid)
     where category = 'python' group by 1"""
 UNRECORDED = """
-    select count(*) from slice join args using (arg_set_id)
-    where category = 'process' and key glob '*recorded' and display_value = 'false' and slice.name glob '*(forked)'"""
+    select count(*) from slice
+    where category = 'process' and name glob '*(forked)' and extract_arg(arg_set_id, 'debug.recorded') = 0"""
 
 MESSAGES = """
-    select slice.name, process.pid, slice.ts, slice.ts + slice.dur from slice
-    join thread_track on slice.track_id = thread_track.id join thread using (utid) join process using (upid)
-    where slice.name in ('send', 'receive') order by slice.ts"""
+    with place as materialized (
+        select thread_track.id as track_id, pid from thread_track join thread using (utid) join process using (upid))
+    select name, pid, ts, ts + dur from slice join place using (track_id) where name in ('send', 'receive') order by ts"""
 
 
 @pytest.fixture(scope="module")
