@@ -86,7 +86,7 @@ def test_every_process_is_named_after_its_command(children, trace):
     assert ends("zipapp", " app.pyz (PID)")
     assert ends("process_spawn", " -c (PID)")
     if (children.directory / "by_fork.pid").exists():
-        assert ends("fork", "forked (PID)")
+        assert ends("fork", " (forked) (PID)")
 
 
 def test_every_test_has_its_own_children_only(children):
