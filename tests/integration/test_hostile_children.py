@@ -32,7 +32,8 @@ UNRECORDED = """
 MESSAGES = """
     with place as materialized (
         select thread_track.id as track_id, pid from thread_track join thread using (utid) join process using (upid))
-    select name, pid, ts, ts + dur from slice join place using (track_id) where name in ('send', 'receive') order by ts"""
+    select name, pid, ts, ts + dur from slice join place using (track_id)
+    where name in ('send', 'receive') order by ts"""
 
 
 @pytest.fixture(scope="module")
