@@ -1,4 +1,4 @@
-"""What a test leaves running: threads and child processes that it started and that outlive its teardown.
+"""What a test leaves running: threads, child processes and tasks that it started and that outlive its teardown.
 
 Nothing here calls Python code of the standard library, which would show in the test's timeline.
 """
@@ -16,6 +16,7 @@ from typing import Any
 from weakref import ref
 
 from pytest_timeline import _recorder
+from pytest_timeline.session import tasks
 
 MOST = 50  # objects in a mark, which must fit into a chunk
 NAME_CHARACTERS = 80
@@ -39,22 +40,25 @@ class Leaks:
         # Nobody's leaks. Threads by ident, weakly, for a test may look whether one goes; children's start ticks by pid.
         self._threads: dict[int, ref[Thread]] = {}
         self._children: dict[int, int] = {}
+        self._tasks: dict[int, ref[Any]] = {}  # by id
         self._patience = PATIENCE
-        self._before: list[tuple[dict[int, ref[Thread]], dict[int, int]]] = []  # the fixtures that are being set up
+        # Of the fixtures that are being set up.
+        self._before: list[tuple[dict[int, ref[Thread]], dict[int, int], dict[int, ref[Any]]]] = []
 
     def begin(self) -> None:
         """A test begins."""
-        self._threads, self._children = _threads(), _children()
+        self._threads, self._children, self._tasks = _threads(), _children(), tasks.pending()
 
     def begin_fixture(self) -> None:
         """What starts until its set-up ends is the fixture's, which is of a wider scope than the test."""
-        self._before.append((_threads(), _children()))
+        self._before.append((_threads(), _children(), tasks.pending()))
 
     def end_fixture(self) -> None:
         """The fixture that began last is set up."""
-        threads, children = self._before.pop()
+        threads, children, waiting = self._before.pop()
         self._threads |= {ident: ref(thread) for ident, thread in _new_threads(threads)}
         self._children |= {pid: tick for pid, tick in _children().items() if children.get(pid) != tick}
+        self._tasks |= {id(task): ref(task) for task in _new_tasks(waiting)}
 
     def left(self) -> dict[str, Any]:
         """Return TEST_END's `leaks` and `leak_count`; nothing if there are none."""
@@ -67,14 +71,14 @@ class Leaks:
             left = self._look()
         return {"leaks": [_tell(what) for what in left[:MOST]], "leak_count": len(left)} if left else {}
 
-    def _look(self) -> list[Thread | int]:
-        """Return the threads and the pids of the children that are left."""
-        left: list[Thread | int] = [thread for _, thread in _new_threads(self._threads) if _counts(thread)]
+    def _look(self) -> list[Any]:
+        """Return the threads, the pids of the children, and the tasks that are left."""
+        left: list[Any] = [thread for _, thread in _new_threads(self._threads) if _counts(thread)]
         children = [pid for pid, tick in _children().items() if self._children.get(pid) != tick]
         if children:
             helpers = set(_helpers())
             left += [pid for pid in children if pid not in helpers]
-        return left
+        return left + _new_tasks(self._tasks)
 
 
 def _threads() -> dict[int, ref[Thread]]:
@@ -87,6 +91,14 @@ def _new_threads(known: dict[int, ref[Thread]]) -> list[tuple[int, Thread]]:
         for ident, thread in THREADS.copy().items()
         if (before := known.get(ident)) is None or before() is not thread
     ]
+
+
+def _new_tasks(known: dict[int, ref[Any]]) -> list[Any]:
+    waiting = tasks.pending()
+    found = [
+        reference() for id, reference in waiting.items() if (old := known.get(id)) is None or old() is not reference()
+    ]
+    return [task for task in found if task is not None]
 
 
 def _counts(thread: Thread) -> bool:
@@ -132,9 +144,11 @@ def _helpers() -> Iterator[int]:
             yield getattr(getattr(loaded, name, None), attribute, None) or 0
 
 
-def _tell(what: Thread | int) -> dict[str, Any]:
+def _tell(what: Any) -> dict[str, Any]:
     if isinstance(what, int):
         return {"kind": "process", "name": _child_name(what)[:NAME_CHARACTERS], "pid": what}
+    if not isinstance(what, Thread):
+        return {"kind": "task", "name": tasks.name(what)[:NAME_CHARACTERS]}
     name, native_id = what._name, what._native_id  # type: ignore[attr-defined]
     return {"kind": "thread", "name": str(name)[:NAME_CHARACTERS], "native_id": native_id}
 

@@ -307,3 +307,45 @@ def test_where_a_leak_goes_on_it_is_said_where_it_is_from(pytester, run_pytest):
             assert errors == []
             assert found == marks
             assert before == [(0,)]
+
+
+def test_a_task_that_outlives_its_test(pytester, run_pytest):
+    pytester.makepyfile(
+        """
+        import asyncio, pytest
+
+        @pytest.fixture(scope="module")
+        def loop():
+            loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(loop)
+            yield loop
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+            loop.run_until_complete(asyncio.sleep(0))
+            loop.close()
+            asyncio.set_event_loop(None)
+
+        async def poll():
+            await asyncio.sleep(60)
+
+        async def start():
+            asyncio.create_task(poll(), name="poller").add_done_callback(len_of)
+            await asyncio.sleep(0)
+
+        def len_of(task):
+            pass
+
+        def test_leaks(loop):
+            loop.run_until_complete(start())
+
+        def test_is_tidy(loop):
+            loop.run_until_complete(asyncio.sleep(0))
+        """
+    )
+    run = run_pytest("--timeline", "--timeline-format=perfetto")
+    assert run.ret == 0, run.stdout
+    assert {name: test["leaked"] for name, test in run.tests.items()} == {
+        "test_leaks": ["task poller (poll)"],
+        "test_is_tidy": [],
+    }
+    assert "leaked: task poller (poll)" in run.stdout
