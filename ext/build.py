@@ -1,4 +1,4 @@
-"""Builds the two extension modules: a hatchling build hook, and `python ext/build.py` for a build in place."""
+"""Builds the extension modules: a hatchling build hook, and `python ext/build.py` for a build in place."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-MODULES = {"pytest_timeline._recorder": "recorder", "pytest_timeline._codec": "codec"}
+MODULES = {f"pytest_timeline._{source}": source for source in ("recorder", "codec", "relay")}
 if sys.platform == "win32":
     FLAGS = ["/O2", "/std:c11", "/experimental:c11atomics"]
     LINK_FLAGS = []

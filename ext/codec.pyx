@@ -95,6 +95,11 @@ cdef class Slices:
     def __len__(self):
         return self.columns.count
 
+    @property
+    def start(self):
+        """The tick at which the first slice begins, 0 if there is none."""
+        return self.columns.start[0] if self.columns.count else 0
+
     def add(self, uint64_t start, uint64_t end, uint32_t name, uint32_t depth, uint8_t flags=0, uint32_t raised=0,
             uint64_t folded=0, uint64_t folded_ticks=0):
         """Append a slice from Python: for tracks that are not read from a spool, and for tests."""

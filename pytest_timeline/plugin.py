@@ -102,10 +102,13 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
 def pytest_configure(config: pytest.Config) -> None:
     workerinput: dict[str, Any] | None = getattr(config, "workerinput", None)
     if workerinput is not None:
-        if spool := workerinput.get("timeline_spool"):
-            from pytest_timeline.session.worker import WorkerSession
-
-            config.pluginmanager.register(WorkerSession(config, spool, workerinput["workerid"]), "timeline-session")
+        if offer := workerinput.get("timeline"):
+            try:
+                from pytest_timeline.session.worker import WorkerSession
+            except ImportError as error:  # on another host the installation may be another
+                offer["channel"].send(("unrecorded", str(error)))
+                return
+            config.pluginmanager.register(WorkerSession(config, offer, workerinput["workerid"]), "timeline-session")
         return
 
     try:

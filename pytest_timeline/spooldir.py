@@ -4,6 +4,7 @@
     DIR/.spool/status           the collector's status page, mapped by both sides
     DIR/.spool/live.json        what the run did when it was last looked at
     DIR/.spool/FAMILY/*.spool   the spools of one pytest process ("main", "gw0") and of its descendants
+    DIR/.spool/gw1.remote/      what came from a pytest-xdist worker on another host, see relay/land.py
 
 The settings are lines, not JSON, because a traced child reads them in its first millisecond and must import
 nothing for it. Keys may repeat; order is kept.
@@ -17,6 +18,9 @@ SETTINGS = "settings"
 STATUS = "status"
 LIVE = "live.json"
 SUFFIX = ".spool"
+REMOTE = ".remote"  # of the directory of a family on another host
+OUT = "out"  # on that host: what waits to be sent
+CLOCK = "clock"  # how the clocks of the two compare
 ENVIRONMENT = "PYTEST_TIMELINE_SPOOL"  # the family's directory, for the children of a traced process
 
 
@@ -39,8 +43,26 @@ def read_settings(path: str) -> dict[str, list[str]]:
     return settings
 
 
-def command(spool_dir: str) -> list[str]:
-    """Return the words of the command that runs the collector of `spool_dir`.
+def segment(number: int) -> str:
+    """Return the file name of the segment `number`; see relay/segment.py."""
+    return f"{number:08}.segment"
+
+
+def host() -> str:
+    """Return what two processes share if they see each other's pids and one monotonic clock, and no others do."""
+    import os
+    import socket
+
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            boot = file.read().strip()
+        return " ".join([boot, *(os.readlink(f"/proc/self/ns/{name}") for name in ("pid", "time"))])
+    except OSError:  # no Linux, or one before it had namespaces of time
+        return socket.gethostname()
+
+
+def command(spool_dir: str, program: str = "collect.follow") -> list[str]:
+    """Return the words of the command that runs the collector of `spool_dir`, or another `program` of its wing.
 
     Its standard library comes first on its path, then only where this package and its one dependency live: the
     tests' own modules must not get in its way. Raises ImportError without orjson.
@@ -53,7 +75,7 @@ def command(spool_dir: str) -> list[str]:
     if spec is None or spec.origin is None:
         raise ImportError("orjson is not installed")
     paths.append(dirname(dirname(abspath(spec.origin))))
-    start = "import sys; sys.path += sys.argv[2:]; from pytest_timeline.collect.follow import main; main(sys.argv[1])"
+    start = f"import sys; sys.path += sys.argv[2:]; from pytest_timeline.{program} import main; main(sys.argv[1])"
     return [sys.executable, "-I", "-S", "-c", start, abspath(spool_dir), *paths]
 
 

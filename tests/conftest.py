@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import subprocess
@@ -44,23 +45,43 @@ class Run:
         return {name: test["outcome"] for name, test in self.tests.items()}
 
 
+def environment() -> dict[str, str]:
+    """Return this process's environment without what an outer run put there."""
+    ours = ("PYTEST_TIMELINE", "PYTEST_XDIST", "PYTEST_ADDOPTS")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+def run_in(directory: Path, *arguments: str, **extra: str) -> Run:
+    """Run pytest with the given arguments in `directory`; nothing of the outer run reaches it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments],
+        cwd=directory,
+        env={**environment(), **extra},
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=120,
+        check=False,
+    )
+    return Run(directory, done.returncode, done.stdout, done.stderr)
+
+
 @pytest.fixture
 def run_pytest(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
-    """Run pytest with the given arguments in the pytester directory; nothing of the outer run reaches it."""
-    for name in [name for name in os.environ if name.startswith(("PYTEST_TIMELINE", "PYTEST_XDIST", "PYTEST_ADDOPTS"))]:
+    """Run pytest in the pytester directory."""
+    for name in os.environ.keys() - environment().keys():
         monkeypatch.delenv(name)
+    return functools.partial(run_in, pytester.path)
 
-    def run(*arguments: str, **environment: str) -> Run:
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", *arguments],
-            cwd=pytester.path,
-            env={**os.environ, **environment},
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=120,
-            check=False,
-        )
-        return Run(pytester.path, done.returncode, done.stdout, done.stderr)
+
+@pytest.fixture(scope="module")
+def run_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
+    """Run pytest on files given by name, for all tests of a module: `run_once({"test_a.py": ...}, *arguments)`."""
+
+    def run(files: dict[str, str], *arguments: str, **extra: str) -> Run:
+        directory = tmp_path_factory.mktemp("run")
+        for name, text in files.items():
+            (directory / name).write_text(text, encoding="utf-8")
+        return run_in(directory, *arguments, **extra)
 
     return run

@@ -6,6 +6,7 @@ import os
 import select
 import struct
 import sys
+from typing import Protocol
 
 from pytest_timeline.collect import procfs
 
@@ -19,6 +20,16 @@ def start_time(pid: int) -> str | None:
     """Return when the process started, in a form good for comparing; None when it is gone or a zombie."""
     fields = procfs.stat(pid)
     return None if not fields or fields[0] in procfs.OVER else fields[19]
+
+
+class Life(Protocol):
+    """Tells of one process whether it is gone."""
+
+    was_alive: bool  # when the watch began
+
+    def gone(self) -> bool: ...
+    def status(self) -> int | None: ...
+    def close(self) -> None: ...
 
 
 class Watch:

@@ -106,7 +106,8 @@ def _lives(page: StatusPage) -> bool:
 
 def _read_from_outside(directory: Path, spool_dir: Path, settings: dict[str, list[str]], silence: str) -> Answer:
     clock = int(settings.get("clock", ["1"])[-1])
-    families = [Family(path, private=True) for path in sorted(spool_dir.iterdir()) if path.is_dir()]
+    here = [path for path in sorted(spool_dir.iterdir()) if path.is_dir() and path.suffix != spooldir.REMOTE]
+    families = [Family(path, private=True) for path in here]
     try:
         for family in families:
             family.scan()

@@ -10,8 +10,9 @@ from typing import Any
 
 from pytest_timeline import spooldir
 from pytest_timeline._codec import Names, Slices, Spool, monotonic_ns, now
-from pytest_timeline.collect.alive import Watch
+from pytest_timeline.collect.alive import Life
 from pytest_timeline.collect.label import label
+from pytest_timeline.collect.leaks import Leaked, orphans
 from pytest_timeline.collect.processes import Processes
 from pytest_timeline.collect.story import CRASHED, Story, Told
 from pytest_timeline.timeline.model import Flow, Lane, Process, Timeline, Track
@@ -24,7 +25,7 @@ class Member:
     """A process of the family."""
 
     spool: Spool
-    watch: Watch
+    watch: Life
     gone: bool = False  # seen before the newest drain, so that nothing can follow
     ended: int = 0  # tick at which that was seen, 0 = it was gone when we came
     replaced: bool = False  # by the next program in the same process
@@ -42,6 +43,8 @@ class Window:
 class Family:
     """Follows the spools of one directory; a `private` one leaves them as they are, for whoever follows them."""
 
+    remote = False
+
     def __init__(self, directory: Path, *, private: bool = False) -> None:
         self.directory = directory
         self.name = directory.name
@@ -49,6 +52,7 @@ class Family:
         self.processes = Processes()
         self.members: list[Member] = []  # the pytest process first
         self.dropped = 0
+        self._leaked = Leaked()
         self.damaged: list[str] = []  # names of files that are no spools
         self.min_ticks = 0
         self.max_slices = 0
@@ -125,7 +129,7 @@ class Family:
             self._window = spool.start_tick
             self.processes.clock = spool.clock
             self.processes.looked = spool.start_tick
-            self.members.append(Member(spool, Watch(spool.pid)))
+            self.members.append(Member(spool, self.processes.watch(spool.pid)))
         elif spool.pid == self.members[0].spool.pid:  # pytest itself became another program
             self.members.append(Member(spool, self.members[0].watch))
         else:
@@ -148,7 +152,7 @@ class Family:
                 yield self._cut(tick, told)
         for member in self.members[1:]:
             _drain(member.spool, until)
-        self._hear()
+        self._hear(until)
         self._let_go(self.members[1:])
 
     def finish(self, until: int) -> Iterator[Window]:
@@ -176,16 +180,23 @@ class Family:
         return self._timeline(tick, told, drawn, others, told.result or {}, self._dropped() - self._dropped_before)
 
     def _cut(self, tick: int, told: Told) -> Window:
+        if self.root is not None:
+            self.processes.look(self.root.pid)  # who died meanwhile would go on in the next window
         for member in self.members:
             _drain(member.spool, tick)
-        self._hear()
+        self._hear(tick)
         drawn = [self._drawn(member.spool, *member.spool.cut(tick), self.processes) for member in self.members]
         self.dropped = self._dropped()
         dropped, self._dropped_before = self.dropped - self._dropped_before, self.dropped
         result = told.result if told.result is not None else {"outcome": CRASHED if self.over else "error"}
+        if told.test is not None:
+            found = self.processes.orphans(self._window, self.members[0].spool.pid)
+            told.instants += orphans(found, told.spans, result, tick)
         timeline = self._timeline(tick, told, drawn, self.processes, result, dropped)
+        if told.test is not None:
+            self._leaked.note(timeline, self.members[0].spool.pid, result)
         self._window = tick
-        self.processes.next_window(tick)
+        self._leaked.forget(self.processes.next_window(tick))
         self._forget_the_gone()
         return Window(timeline, told.test, result, dropped)
 
@@ -196,10 +207,12 @@ class Family:
         lane: tuple[Slices, Names] | None,
         others: Processes,
     ) -> Process | None:
-        """Return what a process did in a window; None for nothing."""
-        if not tracks:
+        """Return what a process did in a window; None for nothing, but of pytest's own, which has the lanes."""
+        if not tracks and spool is not self.root:
             return None
         process = Process(spool.pid, spool.parent_pid, self.name_of(spool), spool.start_tick)
+        if spool.clock_error_ns:
+            process.args["clock_error_us"] = spool.clock_error_ns / 1e3
         flows = others.outgoing(spool)
         for serial, native_id, name, slices in tracks:
             track = Track("thread", name, native_id, serial, slices, spool.names, flows.get(serial, []))
@@ -228,6 +241,7 @@ class Family:
         lanes += others.lanes(self._window, tick)
         timeline = Timeline(str(test.get("nodeid")) if test else "", self._window, tick, processes, lanes)
         if test:
+            self._leaked.mark(timeline, self.members[0].spool.pid)
             timeline.args = {"outcome": result.get("outcome"), "worker": self.worker, "rerun": test.get("rerun", 0)}
             timeline.args["folded"] = sum(
                 track.slices.folded for process in processes for track in process.tracks if track.kind == "thread"
@@ -240,13 +254,15 @@ class Family:
     def _dropped(self) -> int:
         return self._dropped_by_the_gone + sum(member.spool.dropped for member in self.members)
 
-    def _hear(self) -> None:
-        """Take the news of what was read, and end what those who are gone had open."""
+    def _hear(self, until: int) -> None:
+        """Take the news of what was read up to `until`, and end what those had open who are gone by then."""
         for member in self.members:
             self.processes.hear(member.spool)
+        self.processes.settle(until)
         for member in self.members:
-            if member.gone:
-                member.spool.die(self.processes.end(member.spool) or member.ended)
+            ended = self.processes.end(member.spool) or member.ended
+            if ended <= until and (ended or member.gone):
+                member.spool.die(ended)
 
     @property
     def worker(self) -> str | None:
@@ -258,7 +274,8 @@ class Family:
         if spool is self.root:
             what = f"pytest {self.worker}" if self.worker else "pytest"
         elif spool.parent:
-            what = f"{label(spool.command)} (forked)" if spool.command else "forked"
+            command = self.processes.command(spool)
+            what = f"{label(command)} (forked)" if command else "forked"
         else:
             what = label(spool.command)
         return f"{what} ({spool.pid})"

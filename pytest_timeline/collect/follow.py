@@ -19,6 +19,7 @@ from pytest_timeline.collect.family import Family
 from pytest_timeline.collect.live import Answering
 from pytest_timeline.collect.manifest import Manifest
 from pytest_timeline.collect.rate import Rate
+from pytest_timeline.collect.remote import RemoteFamily
 from pytest_timeline.collect.writing import Writing
 from pytest_timeline.export.index import Index
 from pytest_timeline.spooldir import StatusPage
@@ -151,15 +152,20 @@ class Follower:
             names = []
         for name in names:
             if name not in self.families:
-                self.families[name] = Family(self.spool_dir / name)
+                self.families[name] = self._family(self.spool_dir / name)
                 self._limit()
         for family in self.families.values():
             family.scan()
-        roots = [family.root for family in self.families.values() if family.root is not None]
+        roots = [family.root for family in self.families.values() if family.root is not None and not family.remote]
         if self.rate is None and roots:
             self._start(Rate(min(roots, key=lambda root: root.start_tick)))
         for family in self.families.values():
             family.processes.foreign = [root.pid for root in roots if root is not family.root]
+
+    def _family(self, directory: Path) -> Family:
+        if directory.name.endswith(spooldir.REMOTE):
+            return RemoteFamily(directory, lambda: self.rate)
+        return Family(directory)
 
     def _start(self, rate: Rate) -> None:
         self.rate = rate

@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 
+from pytest_timeline._codec import Spool
+from pytest_timeline.collect import leaks
 from pytest_timeline.collect.family import Family, Window
 from pytest_timeline.collect.rate import Rate
 from pytest_timeline.export.index import Index
@@ -49,6 +51,8 @@ class Manifest:
             "processes": 1 + len(children),
             "threads": len(threads),
             "tasks": 0,
+            "leaks": leaks.count(result),
+            "leaked": [leak.text for leak in leaks.told(result)],
             "files": files,
         }
         self.tests.append(entry)
@@ -80,7 +84,7 @@ class Manifest:
                 self.warn(f"{family.name}: {family.story.damaged} marks of the test run could not be read")
             for name in family.damaged:
                 self.warn(f"{family.name}/{name} is damaged and was left out")
-        roots = [(family.name, family.root) for family in families]
+        roots = sorted(((family.name, family.root) for family in families), key=lambda root: (len(root[0]), root[0]))
         start_ns = min((root.start_unix_ns for _, root in roots if root), default=0)
         run = {
             "version": VERSION,
@@ -90,7 +94,7 @@ class Manifest:
             "start": session.get("start") or datetime.fromtimestamp(start_ns / 1e9, UTC).isoformat(),
             "duration": rate.seconds(end - rate.origin) if rate else 0.0,
             "exitstatus": main.end.get("exitstatus") if main and main.end else None,
-            "workers": [{"id": name, "pid": root.pid} for name, root in roots if root and name != "main"],
+            "workers": [_worker(name, root) for name, root in roots if root and name != "main"],
             "tests": sorted(self.tests, key=lambda test: float(test["start"])),
             "combined": self.combined,
             "report": self.report,
@@ -118,3 +122,10 @@ def _lanes(families: list[Family], rate: Rate | None) -> list[dict[str, Any]]:
             )
             lanes.append({"worker": family.worker, "pid": family.root.pid, "begin": begin, "end": end})
     return lanes
+
+
+def _worker(name: str, root: Spool) -> dict[str, Any]:
+    worker: dict[str, Any] = {"id": name, "pid": root.pid}
+    if root.clock_error_ns:
+        worker["clock_error_us"] = root.clock_error_ns / 1e3
+    return worker

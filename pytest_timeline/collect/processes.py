@@ -17,11 +17,12 @@ from typing import Any
 
 from pytest_timeline._codec import Spool, now
 from pytest_timeline.collect import procfs
-from pytest_timeline.collect.alive import Watch
+from pytest_timeline.collect.alive import Life, Watch
 from pytest_timeline.collect.label import label, words
 from pytest_timeline.timeline.model import Flow, Lane, Span
 
 LANE = "processes"
+HELPERS = (b"multiprocessing.resource_tracker", b"multiprocessing.forkserver")  # end by themselves, when nobody is left
 LOOK_SECONDS = 0.05  # between two looks into /proc
 
 _flow_ids = itertools.count(1)  # unique in a run: one collector follows it
@@ -39,7 +40,8 @@ class Child:
     forked: bool = False  # it began as a copy of its parent
     spools: list[Spool] = field(default_factory=list)  # its own; each Python that it becomes by exec has one
     became: list[tuple[int, bytes]] = field(default_factory=list)  # tick and command of other programs
-    watch: Watch | None = None
+    watch: Life | None = None
+    alive: int = 0  # tick at which it was seen to run
     end: int | None = None  # tick
     status: int | None = None  # as wait() tells it
     flow: int = 0  # the arrow from the call that started it
@@ -80,14 +82,19 @@ class Processes:
         made._rows = [copies.get(child) for child in self._rows]
         return made
 
-    def joined(self, spool: Spool) -> Watch:
+    def watch(self, pid: int) -> Life:
+        """Return what tells when the process is gone."""
+        return Watch(pid)
+
+    def joined(self, spool: Spool) -> Life:
         """A process has a spool; return who watches it."""
         child = self._by_pid.get(spool.pid)
         if child is None or (child.end is not None and child.end < spool.start_tick):
             child = self._add(Child(spool.pid, spool.start_tick, spool.parent_pid, b""))
         child.spools.append(spool)
+        child.forked = child.forked or bool(child.spools[0].parent)
         if child.watch is None:
-            child.watch = Watch(child.pid)
+            child.watch = self.watch(child.pid)
         return child.watch
 
     def hear(self, spool: Spool) -> None:
@@ -116,7 +123,7 @@ class Processes:
 
     def _reaped(self, spool: Spool, thread: int, pid: int, tick: int, status: int | None) -> None:
         child = self._by_pid.get(pid) if pid else self._unnamed.pop((spool.path, thread), None)
-        if child is not None:
+        if child is not None and child.start <= tick:
             child.end = tick if child.end is None else min(child.end, tick)
             child.status = status if child.status is None else child.status
 
@@ -125,6 +132,11 @@ class Processes:
         if child.pid:
             self._by_pid[child.pid] = child
         return child
+
+    def command(self, spool: Spool) -> bytes:
+        """Return the command line with which the spool's process was started, b"" when it is not known."""
+        child = self._by_pid.get(spool.pid)
+        return child.command if child is not None else b""
 
     def end(self, spool: Spool) -> int:
         """Return the tick at which the spool's process ended, 0 when that is not known."""
@@ -139,10 +151,12 @@ class Processes:
         for child in self._children:
             if child.end is None and child.pid:
                 if child.watch is None:
-                    child.watch = Watch(child.pid)
+                    child.watch = self.watch(child.pid)
                 if child.watch.gone():
                     child.end = tick
                     child.status = child.watch.status()
+                else:
+                    child.alive = tick
         if (tick - self.looked) * self.ns_per_tick >= LOOK_SECONDS * 1e9:
             self._sight(root_pid, tick)
             self.looked = tick
@@ -172,6 +186,12 @@ class Processes:
         else:
             self._add(Child(pid, start, parent, procfs.command(pid)))
 
+    def settle(self, until: int) -> None:
+        """All up to `until` is heard. Who was seen to be gone later, and not to run since, is gone by then."""
+        for child in self._children:
+            if child.end is not None and child.end > until and child.alive < until and child.start < until:
+                child.end = until
+
     def outgoing(self, spool: Spool) -> dict[int, list[Flow]]:
         """Return the arrows to the processes that this one started in the window, by thread."""
         flows: dict[int, list[Flow]] = {}
@@ -196,8 +216,22 @@ class Processes:
                 spans.setdefault(self._row(child), []).extend(_spans(child, start, end))
         return [Lane("process", LANE, row, spans[row]) for row in sorted(spans)]
 
-    def next_window(self, tick: int) -> None:
-        """Forget who is over, and what the window's arrows were."""
+    def orphans(self, since: int, root_pid: int) -> list[Child]:
+        """Return those who were started since the tick, live on, and have lost the parent that they had."""
+        living = {root_pid, *(child.pid for child in self._children if child.end is None)}
+        return [
+            child
+            for child in self._children
+            if child.start >= since
+            and child.end is None
+            and child.pid
+            and child.parent_pid not in living
+            and not any(helper in child.command for helper in HELPERS)
+        ]
+
+    def next_window(self, tick: int) -> list[int]:
+        """Forget who is over, and what the window's arrows were; return the pids of the former."""
+        gone = [child.pid for child in self._children if child.end is not None and child.end <= tick]
         self._starts = []
         for child in self._children:
             child.flow = 0
@@ -209,6 +243,7 @@ class Processes:
                 if child.watch is not None:
                     child.watch.close()
         self._children = [child for child in self._children if child.end is None or child.end > tick]
+        return gone
 
     def close(self) -> None:
         for child in self._children:

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from pytest_timeline.collect import leaks
 from pytest_timeline.timeline.model import Instant, Span
 
 SESSION_BEGIN, SESSION_END, TEST_BEGIN, TEST_END, SPAN_BEGIN, SPAN_END, INSTANT = range(1, 8)
@@ -57,6 +58,7 @@ class Story:
             return told
         elif code == TEST_END and self._told.test is not None:
             self._told.result = what
+            self._told.instants += leaks.instants(what, tick)
             return self.close(tick)
         elif code == SPAN_BEGIN:
             self._begin(tick, what)

@@ -17,11 +17,16 @@ SHORT_POLL, LONG_POLL = 0.005, 0.05
 
 
 class Collector:
-    """Follows the spool `spool`; `problem` says what went wrong with it, if anything did."""
+    """Follows the spool `spool`; `problem` says what went wrong with it, if anything did.
 
-    def __init__(self, spool: str) -> None:
+    The same goes for another `program` of the collector's wing, which people know as `name`.
+    """
+
+    def __init__(self, spool: str, program: str = "collect.follow", name: str = "the collector") -> None:
         """Make the status page. Raises OSError."""
         self._spool = spool
+        self._program = program
+        self._name = name
         self._page = StatusPage(os.path.join(spool, spooldir.STATUS), create=True)
         self._page["heartbeat"] = time.monotonic_ns()  # until the collector's own: the spool is in use
         self._pid = 0
@@ -29,7 +34,7 @@ class Collector:
 
     def start(self) -> None:
         """Start the process; failing to is a problem to report at the end, not an error."""
-        argv = spooldir.command(self._spool)
+        argv = spooldir.command(self._spool, self._program)
         try:
             if sys.platform == "win32":
                 flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
@@ -38,7 +43,7 @@ class Collector:
             else:
                 self._pid = _recorder.spawn_detached([os.fsencode(word) for word in argv])
         except OSError as error:
-            self.problem = f"the collector did not start ({error.strerror or error})"
+            self.problem = f"{self._name} did not start ({error.strerror or error})"
 
     def wait(self, progress: Callable[[int, int], None]) -> None:
         """Return when the timelines are written or never will be; call `progress(done, total)` now and then."""
@@ -56,9 +61,9 @@ class Collector:
                 progress(self._page["done"], self._page["total"])
                 time.sleep(SHORT_POLL if time.monotonic() - start < PATIENT_SECONDS else LONG_POLL)
             if state == StatusPage.FAILED:
-                self.problem = f"the collector failed: {self._page.reason or 'it does not say why'}"
+                self.problem = f"{self._name} failed: {self._page.reason or 'it does not say why'}"
         except KeyboardInterrupt:
-            self.problem = "interrupted, the collector goes on by itself"
+            self.problem = f"interrupted, {self._name} goes on by itself"
 
     def close(self) -> None:
         self._page.close()
@@ -66,10 +71,10 @@ class Collector:
     def _gone(self) -> str:
         """Say what went with the collector."""
         if not os.path.isdir(self._spool):
-            return "the collector is gone, and so is the spool: a test removed it"
+            return f"{self._name} is gone, and so is the spool: a test removed it"
         if self._page["state"] == StatusPage.STARTING:
-            return "the collector is gone"
-        return "the collector is gone, and with it what it had read and not yet written"
+            return f"{self._name} is gone"
+        return f"{self._name} is gone, and with it what it had read and not yet written"
 
     def _alive(self) -> bool:
         if time.monotonic_ns() - self._page["heartbeat"] > STALE_NS:

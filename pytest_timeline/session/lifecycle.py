@@ -56,7 +56,7 @@ class Lifecycle:
         try:
             value = yield
         finally:
-            self._story.end_span()
+            self._story.end_fixture(fixturedef)
         self._story.watch_teardown(fixturedef)
         return value
 

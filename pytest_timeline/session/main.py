@@ -20,6 +20,7 @@ from pytest_timeline.session.lifecycle import Lifecycle
 from pytest_timeline.session.progress import Progress
 from pytest_timeline.session.recording import Recording
 from pytest_timeline.session.story import Story
+from pytest_timeline.session.workers import Workers
 
 
 class MainSession:
@@ -32,10 +33,17 @@ class MainSession:
         self._recording: Recording | None = None
         self._collector: Collector | None = None
         self._warnings: list[str] = []
+        self._workers: Workers | None = None
         self._problem: str | None = None  # why there are no timelines, for the summary
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
+        if watched := _watched(self._config, self._settings.directory):
+            self._problem = (
+                f"nothing is recorded: --looponfail watches {watched}, and would run again for every file written "
+                "there; name a directory elsewhere with --timeline-dir"
+            )
+            return
         try:
             self._spool, warnings = output.claim(self._settings.directory)
         except output.OutputError as error:
@@ -56,6 +64,8 @@ class MainSession:
         clock = _recorder.choose_clock()
         own = [("version", str(spooldir.VERSION)), ("pid", str(os.getpid())), ("clock", str(clock))]
         own += [("python", platform.python_version()), ("pytest", pytest.__version__)]
+        own.append(("host", spooldir.host()))
+        self._workers = Workers(spool, clock)
         spooldir.write_settings(os.path.join(spool, spooldir.SETTINGS), own + self._settings.settings())
         self._collector = Collector(spool)
         controller = self._config.pluginmanager.has_plugin("dsession")
@@ -71,8 +81,13 @@ class MainSession:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """pytest-xdist is about to start a worker."""
-        if self._recording is not None:
-            node.workerinput["timeline_spool"] = self._spool
+        if self._recording is not None and self._workers is not None:
+            self._workers.add(node)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodeready(self, node: Any) -> None:
+        if self._workers is not None:
+            self._workers.ready(node)
 
     def pytest_report_header(self) -> list[str]:
         settings = self._settings
@@ -97,6 +112,8 @@ class MainSession:
         if recording is None or collector is None or os.getpid() != recording.pid:
             return
         self._recording = None
+        if self._workers is not None:
+            recording.warnings += self._workers.warnings()
         recording.stop(exitstatus)
         self._warnings = recording.warnings
         with Progress(self._config) as progress:
@@ -116,3 +133,15 @@ class MainSession:
             self._collector = None
         if self._spool is not None:
             shutil.rmtree(self._spool, ignore_errors=True)
+
+
+def _watched(config: pytest.Config, directory: str) -> str | None:
+    """Return the root below which pytest-xdist's --looponfail would see files in `directory` change."""
+    if not any(type(plugin).__name__ == "WorkerFailSession" for plugin in config.pluginmanager.get_plugins()):
+        return None
+    roots: list[os.PathLike[str] | str] = config.getini("looponfailroots") or [os.getcwd()]
+    below = os.path.realpath(directory)
+    for root in [os.path.realpath(root) for root in roots]:
+        if os.path.join(below, "").startswith(os.path.join(root, "")):
+            return root
+    return None

@@ -10,6 +10,7 @@ from typing import Any, Concatenate, ParamSpec
 import pytest
 
 from pytest_timeline.config import MACHINERY
+from pytest_timeline.session.leaks import Leaks
 from pytest_timeline.session.recording import Recording
 
 P = ParamSpec("P")
@@ -71,6 +72,7 @@ class Story:
         self._item: pytest.Item | None = None
         self._rerun = 0
         self._attempt: Attempt | None = None
+        self._leaks = Leaks()
         self._tearing_down: list[object] = []  # fixture definitions, the innermost last
 
     @_guarded
@@ -93,6 +95,7 @@ class Story:
                 self._begin_attempt()
             assert self._attempt is not None
             self._attempt.set_up = True
+            self._leaks.begin()  # now: what other plugins start around a test is not the test's
         self.recording.mark("SPAN_BEGIN", {"name": when, "cat": "test"})
 
     @_guarded
@@ -135,10 +138,18 @@ class Story:
 
     @_guarded
     def begin_fixture(self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
+        if fixturedef.scope != "function":
+            self._leaks.begin_fixture()
         args: dict[str, str] = {"scope": fixturedef.scope}
         if hasattr(request, "param"):
             args["param"] = _parameter(fixturedef.argname, request)
         self.recording.mark("SPAN_BEGIN", {"name": fixturedef.argname, "cat": "fixture", "args": args})
+
+    @_guarded
+    def end_fixture(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+        self.recording.mark("SPAN_END", {})
+        if fixturedef.scope != "function":
+            self._leaks.end_fixture()
 
     @_guarded
     def watch_teardown(self, fixturedef: pytest.FixtureDef[Any]) -> None:
@@ -186,6 +197,8 @@ class Story:
         }
         if attempt.exception is not None:
             end["exception"] = attempt.exception
+        if attempt.set_up:
+            end |= self._leaks.left()
         self.recording.mark("TEST_END", end)
         self.recording.refresh()
 

@@ -14,6 +14,7 @@ from pytest_timeline.outputs import INDEX, MANIFEST, TESTS
 from pytest_timeline.spooldir import DIRECTORY
 
 SLOWEST, SLOWEST_VERBOSE = 3, 10
+LEAKING, LEAKS = 5, 3  # how many tests, and of each how many of the things that it left
 PREFERRED = ("html", "perfetto", "chrome")  # which of a test's files to name
 MARKUP: Mapping[str, dict[str, bool]] = {
     "passed": {"green": True},
@@ -61,6 +62,7 @@ def _write_run(reporter: pytest.TerminalReporter, settings: Config, run: dict[st
     tests = run["tests"]
     _write_slowest(reporter, settings.directory, tests)
     _write_totals(reporter, settings.directory, run)
+    _write_leaks(reporter, tests)
     folded = [test for test in tests if test["folded"]]
     if folded:
         remedy = "a larger --timeline-max-slices"
@@ -113,6 +115,16 @@ def _write_totals(reporter: pytest.TerminalReporter, directory: str, run: dict[s
         html = any("html" in test["files"] for test in tests)
         how = "open a page in a browser" if html else "open one in https://ui.perfetto.dev"
         reporter.write_line(f"timelines in {' and '.join(places)}: {how}")
+
+
+def _write_leaks(reporter: pytest.TerminalReporter, tests: list[dict[str, Any]]) -> None:
+    leaking = [test for test in tests if test["leaks"]]
+    for test in leaking[:LEAKING]:
+        named = test["leaked"][:LEAKS]
+        what = ", ".join(named) + (f" and {test['leaks'] - len(named):,} more" if test["leaks"] > len(named) else "")
+        reporter.write_line(f"leaked: {what}  in {test['nodeid']}", yellow=True)
+    if len(leaking) > LEAKING:
+        reporter.write_line(f"leaked: and {len(leaking) - LEAKING:,} more tests left something running", yellow=True)
 
 
 def _preferred(files: dict[str, str]) -> str | None:

@@ -9,6 +9,7 @@ import argparse
 import functools
 
 import call_cost
+import children
 import codec
 import empty
 import memory
@@ -19,7 +20,7 @@ import viewer
 
 def main() -> None:
     """Measure the figures that the command line names, one after another."""
-    figures = {module.__name__: module for module in (call_cost, suites, empty, codec, memory, viewer)}
+    figures = {module.__name__: module for module in (call_cost, suites, empty, children, codec, memory, viewer)}
     parser = argparse.ArgumentParser(prog="python tests/benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument("figures", nargs="*", metavar="FIGURE", help=", ".join(figures))
     parser.add_argument("--all", action="store_true", help="measure every figure")

@@ -1,10 +1,13 @@
-"""Python processes that a test starts are recorded with it, however they start, and notice nothing."""
+"""Python processes that a test starts are recorded with it, however they start, and notice nothing.
+
+One run of pytest has all the ways: support/programs/children.py is the table, of which each row is a test that looks at
+its child's output and exit code.
+"""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import sys
+import collections
+from pathlib import Path
 
 import pytest
 
@@ -12,144 +15,83 @@ from support import trace_processor
 
 pytestmark = pytest.mark.skipif(trace_processor.missing() is not None, reason=str(trace_processor.missing()))
 
-CHILD = """
-import sys
-
-def child_work(number): return number
-
-if __name__ == "__main__":
-    print(sys.argv[1:], sum(child_work(number) for number in range(100)))
-    sys.exit(3)
-"""
-SAID = "['one', 'two words'] 4950\n"
+PROGRAMS = Path(__file__).parents[1] / "support" / "programs"
+FILES = {
+    "child.py": (PROGRAMS / "child.py").read_text(encoding="utf-8"),
+    "test_it.py": (PROGRAMS / "children.py").read_text(encoding="utf-8"),
+}
+NOT_RECORDED = {"by_without_site", "by_without_environment"}
 WORK = """
-    select process.pid, count(*) from slice join thread_track on slice.track_id = thread_track.id
-    join thread using (utid) join process using (upid) where slice.name = 'child_work' group by 1"""
+    select slice.name, process.pid, count(*), min(thread.name), max(thread.name) from slice
+    join thread_track on slice.track_id = thread_track.id join thread using (utid) join process using (upid)
+    group by 1, 2"""
+PROCESSES = "select pid, name from process where pid > 0"
+UNRECORDED = """
+    select count(*) from slice join args using (arg_set_id)
+    where category = 'process' and key glob '*recorded' and display_value = 'false' and name glob 'python*child.py'"""
 
 
-def record(pytester, run_pytest, body):
-    """Record one test of this body; return the pids whose traces have `child_work`, with the number of its slices."""
-    pytester.makepyfile(child=CHILD)
-    pytester.mkdir("place").joinpath("child.py").write_text(CHILD, encoding="utf-8")
-    lines = "".join(f"    {line}\n" for line in body.splitlines())
-    pytester.makepyfile(f"import os, signal, subprocess, sys\nfrom child import child_work\ndef test_a():\n{lines}")
-    run = run_pytest("--timeline", "--timeline-format=perfetto", "-p", "no:cacheprovider", "-rP")
+@pytest.fixture(scope="module")
+def children(run_once):
+    """The run that starts them all."""
+    run = run_once(
+        FILES, "--timeline", "--timeline-mode=combined", "--timeline-format=perfetto", "-p", "no:cacheprovider"
+    )
     assert run.ret == 0, run.stdout
     assert run.manifest["warnings"] == []
-    file = run.directory / "timeline" / run.tests["test_a"]["files"]["perfetto"]
-    errors, work = trace_processor.query(file, trace_processor.ERRORS, WORK)
+    assert set(run.outcomes.values()) <= {"passed", "skipped"}
+    return run
+
+
+@pytest.fixture(scope="module")
+def trace(children):
+    """The rows of WORK, of PROCESSES, and of UNRECORDED."""
+    file = children.directory / "timeline" / children.manifest["combined"]["perfetto"]
+    errors, *rows = trace_processor.query(file, trace_processor.ERRORS, WORK, PROCESSES, UNRECORDED)
     assert errors == []
-    return dict(work), run
+    return rows
 
 
-def pid_said(run):
-    return int(next(line for line in run.stdout.splitlines() if line.startswith("PID ")).split()[1])
+def test_every_child_has_all_its_calls_in_a_track_of_its_own(children, trace):
+    work = trace[0]
+    did, recorded = {}, collections.defaultdict(dict)
+    for file in children.directory.glob("*.pid"):
+        pids = collections.Counter(map(int, file.read_text(encoding="ascii").split()))
+        did[file.stem] = {pid: (100 * times, "MainThread") for pid, times in pids.items()}
+    assert len(did) >= len([outcome for outcome in children.outcomes.values() if outcome == "passed"])
+    for name, pid, count, thread, other in work:
+        if name in did:
+            assert thread == other
+            recorded[name][pid] = (count, thread)
+    assert did.keys() - recorded.keys() == NOT_RECORDED
+    assert dict(recorded) == {row: counts for row, counts in did.items() if row not in NOT_RECORDED}
+    assert trace[2] == [(len(NOT_RECORDED),)]
 
 
-def test_subprocess(pytester, run_pytest):
-    work, run = record(
-        pytester,
-        run_pytest,
-        f"""
-process = subprocess.Popen([sys.executable, "child.py", "one", "two words"], stdout=subprocess.PIPE, text=True)
-assert process.communicate()[0] == {SAID!r}
-assert process.returncode == 3
-print("PID", process.pid)
-""",
-    )
-    assert work == {pid_said(run): 100}
-    assert run.tests["test_a"]["processes"] == 2
+def test_every_process_is_named_after_its_command(children, trace):
+    named = dict(trace[1])
+
+    def names(row):
+        file = children.directory / f"by_{row}.pid"
+        return {named[int(pid)].replace(pid, "PID") for pid in file.read_text(encoding="ascii").split()}
+
+    def ends(row, what):
+        (name,) = names(row)
+        return name.endswith(what)
+
+    assert ends("script", " child.py (PID)")
+    assert ends("module", " -m child (PID)")
+    assert ends("standard_input", " - (PID)")
+    assert ends("options__I", " -c (PID)")
+    assert ends("zipapp", " app.pyz (PID)")
+    assert ends("process_spawn", " -c (PID)")
+    if (children.directory / "by_fork.pid").exists():
+        assert ends("fork", " (forked) (PID)")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs sh")
-@pytest.mark.parametrize(
-    "command",
-    [
-        """f"{sys.executable} child.py one 'two words'", shell=True""",
-        """["sh", "-c", f"cd place && {sys.executable} child.py one 'two words'"]""",
-        """["sh", "-c", f"{sys.executable} place/child.py one 'two words'; exit $?"]""",
-    ],
-    ids=["shell", "cd", "wait"],
-)
-def test_through_a_shell(pytester, run_pytest, command):
-    work, run = record(
-        pytester,
-        run_pytest,
-        f"""
-done = subprocess.run({command}, stdout=subprocess.PIPE, text=True)
-assert (done.stdout, done.returncode) == ({SAID!r}, 3)
-""",
-    )
-    assert list(work.values()) == [100]
-    assert run.tests["test_a"]["processes"] == 2
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-def test_fork(pytester, run_pytest):
-    work, run = record(
-        pytester,
-        run_pytest,
-        """
-child_work(0)
-child = os.fork()
-if not child:
-    for number in range(100): child_work(number)
-    os._exit(3)
-assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
-print("PID", child)
-""",
-    )
-    child = pid_said(run)
-    assert work.pop(child) == 100
-    assert list(work.values()) == [1]  # before the fork, in the test's own process
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-def test_a_child_that_is_killed(pytester, run_pytest):
-    work, run = record(
-        pytester,
-        run_pytest,
-        """
-child = os.fork()
-if not child:
-    for number in range(100): child_work(number)
-    os.kill(os.getpid(), signal.SIGKILL)
-assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-print("PID", child)
-""",
-    )
-    assert work == {pid_said(run): 100}
-
-
-@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
-def test_multiprocessing(pytester, run_pytest, method):
-    work, run = record(
-        pytester,
-        run_pytest,
-        f"""
-import multiprocessing
-import os
-with multiprocessing.get_context({method!r}).Pool(1) as pool:
-    assert pool.map(child_work, range(100)) == list(range(100))
-    print("PID", pool._pool[0].pid)
-    pool.close()
-    pool.join()
-""",
-    )
-    assert work == {pid_said(run): 100}
-
-
-@pytest.mark.parametrize("option", ["-S", "-I", "-E"])
-def test_a_child_that_wants_no_site_or_environment(pytester, run_pytest, option):
-    """Without site-packages a child is not recorded, and runs all the same; the other options hide nothing from us."""
-    work, run = record(
-        pytester,
-        run_pytest,
-        f"""
-command = [sys.executable, {option!r}, "child.py", "one", "two words"]
-done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-assert (done.stdout, done.stderr, done.returncode) == ({SAID!r}, "", 3)
-""",
-    )
-    assert list(work.values()) == ([] if option == "-S" else [100])
-    assert run.tests["test_a"]["processes"] == (1 if option == "-S" else 2)
+def test_every_test_has_its_own_children_only(children):
+    """Forked in the test and reaped in it, there are two processes."""
+    tests = children.tests
+    for name in ["test_script", "test_fork", "test_module"]:
+        if name in tests and tests[name]["outcome"] == "passed":
+            assert (name, tests[name]["processes"]) == (name, 2)

@@ -148,7 +148,8 @@ def test_after(): pass
         found = run.look_until("test_it.py::test_get, ", "threading.lock.acquire", "await_end")
         assert ", in call\n" in found.out
         assert found.frames("MainThread") == ["test_get", "Queue.get", "Condition.wait", "threading.lock.acquire"]
-        assert found.frames("feeder")[:3] == ["Thread.run", "feed", "await_end"]
+        frames = found.frames("feeder")
+        assert frames[frames.index("feed") :][:2] == ["feed", "await_end"]  # 3.11 does not see Thread.run
     for file in ("live.pftrace.gz", "live.json.gz"):
         assert f"the timeline so far: timeline/{file}\n" in found.out
         assert {"test_get", "work", "feed"} < run.names(run.outputs / file)
@@ -196,7 +197,7 @@ def test_deadlock():
     wait_for(lambda: len(waiting.findall(run.look().out)) == 2)
     found = run.look()
     for name in ("ab", "ba"):
-        assert found.frames(name) == ["Thread.run", "take", "threading.lock.acquire"]
+        assert found.frames(name)[-2:] == ["take", "threading.lock.acquire"]
     run.process.kill()
     run.process.communicate()
     wait_for(lambda: not (run.outputs / ".spool").exists())

@@ -28,6 +28,7 @@ class Reader {
     let value = 0n;
     for (let shift = 0n; ; shift += 7n) {
       const byte = this.data[this.at++];
+      if (byte === undefined) throw new Error('an answer that ends too early');
       value |= BigInt(byte & 127) << shift;
       if (byte < 128) return BigInt.asIntN(64, value);
     }
@@ -72,7 +73,8 @@ async function start(directory) {
   return function* call(method, argument) {   // a generator: it has to be drained
     const request = Buffer.concat([integer(1, sequence++), integer(2, method), argument]);
     port.onmessage({ data: new Bytes(bytes(1, request)) });
-    for (const stream of replies.splice(0)) for (const [, reply] of fields(stream)) yield* fields(reply);
+    // A message may be spread over several posts.
+    for (const [, reply] of fields(Buffer.concat(replies.splice(0)))) yield* fields(reply);
   };
 }
 

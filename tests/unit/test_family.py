@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,7 +89,7 @@ def test_a_forked_child_uses_its_parents_names(run: RunWriter, family: Family) -
     child.call(60, 70)
     root.test(100, 200, "a")
     before, _ = advance(run, family, 600)
-    process = before.timeline.processes[1 - 1]
+    process = before.timeline.processes[1]
     assert process.name.startswith("forked (")
     (track,) = process.tracks
     assert track.names[track.slices.rows()[0][2]][0] == "work"
@@ -106,8 +108,9 @@ def test_processes_that_ended_are_let_go_but_their_slices_stay(run: RunWriter, f
     assert root.writer.path.exists()
     root.mark(700, w.TEST_END, outcome="passed")
     (window,) = advance(run, family, 800)
-    assert len(window.timeline.processes) == 3
-    assert {row[4] for process in window.timeline.processes for row in process.tracks[0].slices.rows()} == {64}
+    _, *processes = window.timeline.processes
+    assert len(processes) == 3
+    assert {row[4] for process in processes for row in process.tracks[0].slices.rows()} == {64}
     assert len(family.members) == 1
     assert (window.dropped, family.dropped) == (5, 5)
     root.test(900, 950, "b")
@@ -124,10 +127,27 @@ def test_exec_ends_the_program_before_it(run: RunWriter, family: Family) -> None
     advance(run, family, 200)
     root.mark(300, w.TEST_BEGIN, nodeid="a")
     (window,) = advance(run, family, 400)
-    flags = [process.tracks[0].slices.rows()[0][4] for process in window.timeline.processes]
+    flags = [process.tracks[0].slices.rows()[0][4] for process in window.timeline.processes[1:]]
     assert flags == [64, 16]
     assert not before.writer.path.exists()
     assert after.writer.path.exists()
+
+
+def test_what_is_open_at_a_death_does_not_go_on_in_the_next_window(run: RunWriter, family: Family) -> None:
+    root = run.process()
+    root.mark(10, w.TEST_BEGIN, nodeid="a")
+    with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as process:
+        child = run.process(tick=50, pid=process.pid)
+        child.call(60, None)
+        family.look()
+        family.scan()
+        process.kill()
+    root.mark(200, w.TEST_END, outcome="passed")
+    root.mark(300, w.TEST_BEGIN, nodeid="b")
+    _, a, between = family.advance(run.start + 400)  # nobody has looked since
+    ((_, died, _, _, flags, *_),) = a.timeline.processes[-1].tracks[0].slices.rows()
+    assert (died - run.start, flags) == (200, 64)
+    assert between.timeline.processes[1:] == []
 
 
 def test_the_open_test_of_a_dead_process_has_crashed(tmp_path: Path) -> None:

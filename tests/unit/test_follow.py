@@ -80,6 +80,8 @@ def test_a_finished_run_is_written(tmp_path: Path) -> None:
         "processes": 1,
         "threads": 1,
         "tasks": 0,
+        "leaks": 0,
+        "leaked": [],
     }
     assert files(run.directory) == {"run.json", *found["combined"].values(), *listed}
     assert len(listed) == 4

@@ -16,9 +16,16 @@ import pytest_timeline
 PACKAGE = "pytest_timeline"
 SOURCE = Path(pytest_timeline.__file__).parent
 RECORDING = ("plugin", "session", "record", "_recorder")
-COLLECTING = ("cli", "collect", "timeline", "export", "_codec")
+COLLECTING = ("cli", "collect", "relay", "timeline", "export", "_codec", "_relay")
 SHARED = ("config", "spooldir", "outputs")
-HEAVY = ("orjson", f"{PACKAGE}._recorder", f"{PACKAGE}._codec", f"{PACKAGE}.config", f"{PACKAGE}.session")
+HEAVY = (
+    "orjson",
+    f"{PACKAGE}._recorder",
+    f"{PACKAGE}._codec",
+    f"{PACKAGE}._relay",
+    f"{PACKAGE}.config",
+    f"{PACKAGE}.session",
+)
 
 
 def layer(module: str) -> str:
@@ -44,7 +51,11 @@ def imports() -> Iterator[tuple[str, str]]:
 
 def test_every_part_of_the_package_is_in_a_wing() -> None:
     parts = {path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or path.is_dir()} - {"__pycache__"}
-    assert parts - {"__init__", "__main__", "viewer"} == {*RECORDING, *COLLECTING, *SHARED} - {"_recorder", "_codec"}
+    assert parts - {"__init__", "__main__", "viewer"} == {*RECORDING, *COLLECTING, *SHARED} - {
+        "_recorder",
+        "_codec",
+        "_relay",
+    }
 
 
 @pytest.mark.parametrize(
@@ -65,7 +76,7 @@ def test_pytest_is_imported_by_the_plugin_s_side_only() -> None:
 
 
 def test_the_lower_floors_of_the_collector_know_nothing_of_the_upper() -> None:
-    order = ["_codec", "timeline", "export", "collect", "cli"]
+    order = ["_relay", "relay", "_codec", "timeline", "export", "collect", "cli"]
     for importer, module in imports():
         if layer(importer) in order and layer(module) in order and module.startswith(f"{PACKAGE}."):
             assert order.index(layer(module)) <= order.index(layer(importer)), (importer, module)
@@ -102,6 +113,13 @@ def test_a_format_is_loaded_when_it_is_asked_for(format: str) -> None:
     assert loaded_by("import pytest_timeline.collect.follow").isdisjoint(formats)
     loaded = loaded_by(f"from pytest_timeline import export\nexport.make('{format}')")
     assert loaded & formats == {f"{PACKAGE}.export.{format}"}
+
+
+def test_the_process_that_ships_loads_no_format_and_nothing_of_pytest() -> None:
+    loaded = loaded_by("import pytest_timeline.collect.ship")
+    assert {name.split(".")[0] for name in loaded}.isdisjoint({"pytest", "_pytest", "pluggy"})
+    assert f"{PACKAGE}._recorder" not in loaded
+    assert not any(name.startswith(f"{PACKAGE}.export") for name in loaded)
 
 
 def test_the_collector_loads_neither_pytest_nor_the_recorder() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pytest_timeline.collect.family import Family, Window
-from pytest_timeline.timeline.model import Span
+from pytest_timeline.timeline.model import Flow, Span, Timeline
 from support.run_writer import Process, RunWriter, gone_pid
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="statuses as wait() tells them")
@@ -259,3 +259,27 @@ def test_one_that_nobody_told_of_is_found(tmp_path: Path) -> None:
         shell.wait()
     assert seen[-1].args["parent_pid"] == shell.pid
     assert seen[-1].args["argv"] == ["sleep", "60"]
+
+
+def test_a_snapshot_uses_up_no_arrow_and_no_row(
+    run: RunWriter, family: Family, sleeper: subprocess.Popen[bytes]
+) -> None:
+    root = run.process()
+    root.mark(100, 3, nodeid="a")
+    root.call(105, None)
+    child(root, 120, sleeper.pid, sys.executable, start=110)
+    run.process(tick=130, pid=sleeper.pid).call(140, None)
+    advance(run, family, 200)
+
+    def flows(timeline: Timeline) -> list[list[Flow]]:
+        return [track.flows for process in timeline.processes for track in process.tracks if track.kind == "thread"]
+
+    snapshots = [family.snapshot(run.start + 200) for _ in range(2)]
+    root.mark(300, 4, outcome="passed")
+    (window,) = of_tests(advance(run, family, 400))
+    for timeline in (*snapshots, window.timeline):
+        (out,), (into,) = flows(timeline)
+        assert (out.id, out.enters, into.enters) == (into.id, False, True)
+    assert [[brief(run, span)[1:] for span in lane.spans] for lane in snapshots[1].lanes if lane.kind == "process"] == [
+        [(110, 200, "end")]
+    ]
