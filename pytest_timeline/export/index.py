@@ -87,6 +87,7 @@ class Index:
                 "times": [test.times.get(category, 0) // 1000 for category in CATEGORIES],
                 "fixtures": test.fixtures // 1000,
                 "markers": [markers.setdefault(marker, len(markers)) for marker in test.markers],
+                "leaked": [clean(str(text)) for text in entry["leaked"]],
                 "exception": test.exception,
                 "page": page.removeprefix(f"{TESTS}/").removesuffix(SUFFIXES["html"]),
                 "also": also.setdefault(others, len(also)),
@@ -156,7 +157,8 @@ class _Fixture:
 
 _COLUMNS = (
     "file", "line", "name", "outcome", "worker", "rerun", "start", "duration", "phases", "times", "fixtures", "markers",
-    "slices", "folded", "dropped", "processes", "threads", "tasks", "exception", "page", "also",
+    "slices", "folded", "dropped", "processes", "threads", "tasks", "leaks", "leaked", "exception", "page",
+    "also",
 )  # fmt: skip
 
 
