@@ -75,7 +75,7 @@ const RunFacts = (() => {
     const [setUp, call, tearDown] = RunData.phases;
     Dom.fill(
       Dom.get("shares"),
-      shares("By phase", "of all workers", [["begin", "Start, collection", begun], ["setup", "Set-up", setUp], ["call", "Test bodies", call], ["teardown", "Tear-down", tearDown], ["idle", "Between tests", there - begun - setUp - call - tearDown]], false),
+      shares("By phase", "of all workers", [["begin", "Collection", begun], ["setup", "Set-up", setUp], ["call", "Test bodies", call], ["teardown", "Tear-down", tearDown], ["idle", "Between tests", there - begun - setUp - call - tearDown]], false),
       shares(
         "Where the time went",
         "of tests; solid is running, patterned is waiting",
@@ -86,7 +86,7 @@ const RunFacts = (() => {
   }
 
   function fixtures() {
-    const all = RunData.fixtures;
+    const all = RunData.fixtures.toSorted((a, b) => b[3] + b[4] - a[3] - a[4]);
     const most = Math.max(1, ...all.map((fixture) => fixture[3] + fixture[4]));
     Dom.get("aside").hidden = !all.length;
     Dom.get("fixtures-sum").textContent = Format.plural(all.length, "fixture");
