@@ -188,7 +188,7 @@ const RunLanes = (() => {
       let text = name;
       const room = Math.min(begin + wide, width) - seen - 12;
       while (text.length > 4 && context.measureText(text + "…").width > room) text = text.slice(0, -1);
-      if (text.length > 4 || text === name) write(text === name ? text : text + "…", seen + 6, y + 11, TOKENS[outcome] && outcome !== "passed" ? "on-bar" : "ink");
+      if (text.length > 4 || text === name) write(text === name ? text : text + "…", seen + 6, y + 11, TOKENS[outcome] === "fail-bar" ? "on-bar" : /error|^x/.test(outcome) ? "card" : "ink");
     }
     context.globalAlpha = 1;
   }
