@@ -33,14 +33,14 @@ const RunFacts = (() => {
       ["Started", data.start ? new Date(data.start).toLocaleString() : ""],
       ["Python", data.python],
       ["pytest", data.pytest],
-      ["Exit status", data.exitstatus ?? "none"],
+      ["Exit status", String(data.exitstatus ?? "none")],
       ["Slices", Format.count(slices)],
       ["Folded", folded ? `${Format.count(folded)} (${Format.percent(folded / (slices + folded))})` : "0"],
       ["Dropped", Format.count(data.dropped ?? 0)],
     ];
     Dom.fill(Dom.get("facts"), facts.filter((fact) => fact[1]).map(([name, fact]) => Dom.el("div", null, Dom.el("dt", null, name), Dom.el("dd", null, fact))));
     const leaks = RunData.total("leaks");
-    const warnings = [...data.warnings, ...(leaks ? [`${Format.plural(leaks, "thread, process or task", "threads, processes or tasks")} outlived their tests: sort by notes to see whose.`] : [])];
+    const warnings = [...data.warnings, ...(leaks ? [`${Format.plural(leaks, "thread, process or task", "threads, processes or tasks")} outlived ${leaks === 1 ? "its test" : "their tests"}: sort by notes to see whose.`] : [])];
     Dom.get("warnings").hidden = !warnings.length;
     Dom.fill(Dom.get("warnings"), warnings.map((text) => Dom.el("li", null, Dom.icon("warn"), Dom.el("span", null, text))));
   }

@@ -78,7 +78,7 @@ def test_filtering_to_failures_and_opening_one(tmp_path: Path, page: browser.Pag
     assert sorted(page.texts("#rows .message")) == ["Oops: 1", "Oops: 17", "Oops: 9"]
     page.click('#rows a[href$="/t-1.html"]')
     page.until("location.pathname.endsWith('/tests/t-1.html') && document.documentElement?.dataset.ready")
-    assert page.evaluate("document.getElementById('outcome').innerText") == "failed"
+    assert page.evaluate("document.getElementById('outcome').innerText") == "Failed"
 
 
 def test_filters_and_sorting(tmp_path: Path, new_page: Callable[..., browser.Page]) -> None:
