@@ -170,6 +170,7 @@ const RunTable = (() => {
   let asked = 0;
   const later = () => (asked ||= requestAnimationFrame(() => ((asked = 0), scroll())));
   addEventListener("scroll", later, { passive: true });
+  new ResizeObserver(later).observe(document.body);
   addEventListener("resize", later);
   narrow.addEventListener("change", update);
   RunList.listen(update);
