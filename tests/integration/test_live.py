@@ -67,10 +67,10 @@ class Hung:
         return Look(done.returncode, done.stdout, done.stderr)
 
     def look_until(self, *texts: str) -> Look:
-        """Look until all that is to be seen is there."""
+        """Look until the collector, which may not have begun, answers, and all that is to be seen is there."""
         found = self.look()
         deadline = time.monotonic() + TIMEOUT
-        while not all(text in found.out for text in texts):
+        while found.err or not all(text in found.out for text in texts):
             assert time.monotonic() < deadline, f"{texts} not in {found}"
             found = self.look()
         assert (found.ret, found.err) == (0, "")
