@@ -144,7 +144,7 @@ def test_after(): pass
 """
     )
     for _ in range(2):
-        found = run.look_until("test_it.py::test_get, ", "threading.lock.acquire", "await_end")
+        found = run.look_until("test_it.py::test_get, ", "Queue.get", "threading.lock.acquire", "await_end")
         assert ", in call\n" in found.out
         assert found.frames("MainThread") == ["test_get", "Queue.get", "Condition.wait", "threading.lock.acquire"]
         frames = found.frames("feeder")
