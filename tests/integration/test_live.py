@@ -70,7 +70,7 @@ class Hung:
         """Look until the collector, which may not have begun, answers, and all that is to be seen is there."""
         found = self.look()
         deadline = time.monotonic() + TIMEOUT
-        while found.err or not all(text in found.out for text in texts):
+        while found.err or "warning" in found.out or not all(text in found.out for text in texts):
             assert time.monotonic() < deadline, f"{texts} not in {found}"
             found = self.look()
         assert (found.ret, found.err) == (0, "")
@@ -235,6 +235,7 @@ def test_a_program_that_is_not_recorded(hung: Callable[..., Hung]) -> None:
 def test_two_workers(hung: Callable[..., Hung]) -> None:
     pytest.importorskip("xdist")
     run = hung("def test_a(): await_end()\ndef test_b(): await_end()", "-n2")
+    wait_for(lambda: run.look().out.count("await_end") == 2)
     for _ in range(2):
         found = run.look_until("gw0: test_it.py::test_", "gw1: test_it.py::test_", "::test_a,", "::test_b,")
         assert "between tests" not in found.out
