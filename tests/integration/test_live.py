@@ -278,5 +278,7 @@ def test_it():
     if death == signal.SIGKILL:
         command = [sys.executable, "-P", "-m", "pytest_timeline", "collect", "timeline"]
         assert subprocess.run(command, cwd=run.directory, check=False, stdout=subprocess.DEVNULL).returncode == 0
-    assert sorted(path.name for path in run.outputs.iterdir()) == ["run.json", "tests"]
+    left = {path.name for path in run.outputs.iterdir()}
+    # Which test ran may have been among what the killed one had read.
+    assert left in ([{"run.json", "tests"}, {"run.json"}] if death == signal.SIGKILL else [{"run.json", "tests"}])
     assert run.tests()["test_it"]["outcome"] == "passed"
