@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_timeline._codec import flow_rows
-from pytest_timeline.export import FORMATS, make
+from pytest_timeline.export import FORMATS
 from pytest_timeline.timeline.model import Clock, Flow, Instant, Process, Span, Timeline, Track
 from support.timelines import (
     CLOCK,
@@ -20,6 +20,7 @@ from support.timelines import (
     Place,
     Row,
     arrows,
+    combine,
     drawn,
     lane_of_processes,
     lane_of_test,
@@ -27,6 +28,7 @@ from support.timelines import (
     slices,
     thread,
     timeline,
+    write,
 )
 from support.trace_processor import missing
 
@@ -36,23 +38,6 @@ pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 @pytest.fixture(params=FORMATS)
 def format(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-def write(format: str, directory: Path, made: Timeline, clock: Clock = CLOCK) -> Path:
-    exporter = make(format)
-    path = directory / f"t{exporter.suffix}"
-    exporter.write(made, clock, path)
-    return path
-
-
-def combine(format: str, directory: Path, *windows: Timeline) -> Path:
-    exporter = make(format)
-    path = directory / f"combined{exporter.suffix}"
-    trace = exporter.combined(path, CLOCK)
-    for window in windows:
-        trace.add(window)
-    trace.close()
-    return path
 
 
 def with_flows(track: Track, *flows: tuple[int, int, bool]) -> Track:

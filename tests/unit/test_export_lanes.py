@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from pytest_timeline.export import FORMATS, make
+from pytest_timeline.export import FORMATS
 from pytest_timeline.export.flows import Flows
 from pytest_timeline.export.lane_seams import LaneSeams
 from pytest_timeline.timeline.model import Flow, Lane, Process, Span, Timeline, Track
@@ -17,6 +17,7 @@ from support.timelines import (
     CLOCK,
     arguments,
     arrows,
+    combine,
     drawn,
     lane_of_processes,
     lane_of_test,
@@ -24,6 +25,7 @@ from support.timelines import (
     slices,
     thread,
     timeline,
+    write,
 )
 from support.trace_processor import missing, query
 
@@ -33,23 +35,6 @@ pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 @pytest.fixture(params=FORMATS)
 def format(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-def write(format: str, directory: Path, made: Timeline) -> Path:
-    exporter = make(format)
-    path = directory / f"t{exporter.suffix}"
-    exporter.write(made, CLOCK, path)
-    return path
-
-
-def combine(format: str, directory: Path, *windows: Timeline) -> Path:
-    exporter = make(format)
-    path = directory / f"combined{exporter.suffix}"
-    trace = exporter.combined(path, CLOCK)
-    for window in windows:
-        trace.add(window)
-    trace.close()
-    return path
 
 
 def window(start: int, end: int, *lanes: Lane, pid: int = 10) -> Timeline:
