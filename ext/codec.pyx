@@ -265,6 +265,15 @@ cdef class Spool:
         return self.reader.last
 
     @property
+    def pending(self):
+        """Whether there was a record to read after the newest drain."""
+        cdef size_t i
+        for i in range(self.reader.count):
+            if self.reader.threads[i].head != UINT64_MAX:
+                return True
+        return False
+
+    @property
     def ignored(self):
         """How many exits matched no entry."""
         cdef size_t i

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pytest_timeline import spooldir
 from pytest_timeline._codec import Names, Slices, Spool, monotonic_ns, now
+from pytest_timeline.collect import leaks
 from pytest_timeline.collect.alive import Life
 from pytest_timeline.collect.label import label
-from pytest_timeline.collect.leaks import Leaked, orphans
 from pytest_timeline.collect.processes import Processes
 from pytest_timeline.collect.story import CRASHED, Story, Told
 from pytest_timeline.timeline.model import Flow, Lane, Process, Timeline, Track
@@ -52,7 +52,7 @@ class Family:
         self.processes = Processes()
         self.members: list[Member] = []  # the pytest process first
         self.dropped = 0
-        self._leaked = Leaked()
+        self._leaked = leaks.Leaked()
         self.damaged: list[str] = []  # names of files that are no spools
         self.min_ticks = 0
         self.max_slices = 0
@@ -184,14 +184,15 @@ class Family:
             self.processes.look(self.root.pid)  # who died meanwhile would go on in the next window
         for member in self.members:
             _drain(member.spool, tick)
-        self._hear(tick)
+        left = leaks.told(told.result or {})
+        self._hear(tick, {leak.id for leak in left if leak.kind == "process" and leak.id is not None})
         drawn = [self._drawn(member.spool, *member.spool.cut(tick), self.processes) for member in self.members]
         self.dropped = self._dropped()
         dropped, self._dropped_before = self.dropped - self._dropped_before, self.dropped
         result = told.result if told.result is not None else {"outcome": CRASHED if self.over else "error"}
         if told.test is not None:
             found = self.processes.orphans(self._window, self.members[0].spool.pid)
-            told.instants += orphans(found, told.spans, result, tick)
+            told.instants += leaks.orphans(found, told.spans, result, tick)
         timeline = self._timeline(tick, told, drawn, self.processes, result, dropped)
         if told.test is not None:
             self._leaked.note(timeline, self.members[0].spool.pid, result)
@@ -254,11 +255,11 @@ class Family:
     def _dropped(self) -> int:
         return self._dropped_by_the_gone + sum(member.spool.dropped for member in self.members)
 
-    def _hear(self, until: int) -> None:
+    def _hear(self, until: int, alive: Container[int] = ()) -> None:
         """Take the news of what was read up to `until`, and end what those had open who are gone by then."""
         for member in self.members:
             self.processes.hear(member.spool)
-        self.processes.settle(until)
+        self.processes.settle(until, alive)
         for member in self.members:
             ended = self.processes.end(member.spool) or member.ended
             if ended <= until and (ended or member.gone):

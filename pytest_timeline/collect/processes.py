@@ -186,10 +186,15 @@ class Processes:
         else:
             self._add(Child(pid, start, parent, procfs.command(pid)))
 
-    def settle(self, until: int) -> None:
-        """All up to `until` is heard. Who was seen to be gone later, and not to run since, is gone by then."""
+    def settle(self, until: int, alive: Container[int] = ()) -> None:
+        """All up to `until` is heard. Who was seen to be gone since, and to run no more after it, is gone by then.
+
+        `alive` are pids of those who are told to have run then; one that has records to be read did, too.
+        """
         for child in self._children:
-            if child.end is not None and child.end > until and child.alive < until and child.start < until:
+            if child.end is None or child.end <= until or child.alive >= until or child.start >= until:
+                continue
+            if child.pid not in alive and not any(spool.pending for spool in child.spools):
                 child.end = until
 
     def outgoing(self, spool: Spool) -> dict[int, list[Flow]]:

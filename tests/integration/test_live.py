@@ -68,10 +68,10 @@ class Hung:
         return Look(done.returncode, done.stdout, done.stderr)
 
     def look_until(self, *texts: str) -> Look:
-        """Look until all that is to be seen is there."""
+        """Look until the collector, which may not have begun, answers, and all that is to be seen is there."""
         found = self.look()
         deadline = time.monotonic() + TIMEOUT
-        while not all(text in found.out for text in texts):
+        while found.err or "warning" in found.out or not all(text in found.out for text in texts):
             assert time.monotonic() < deadline, f"{texts} not in {found}"
             found = self.look()
         assert (found.ret, found.err) == (0, "")
@@ -145,7 +145,7 @@ def test_after(): pass
 """
     )
     for _ in range(2):
-        found = run.look_until("test_it.py::test_get, ", "threading.lock.acquire", "await_end")
+        found = run.look_until("test_it.py::test_get, ", "Queue.get", "threading.lock.acquire", "await_end")
         assert ", in call\n" in found.out
         assert found.frames("MainThread") == ["test_get", "Queue.get", "Condition.wait", "threading.lock.acquire"]
         frames = found.frames("feeder")
@@ -236,6 +236,7 @@ def test_a_program_that_is_not_recorded(hung: Callable[..., Hung]) -> None:
 def test_two_workers(hung: Callable[..., Hung]) -> None:
     pytest.importorskip("xdist")
     run = hung("def test_a(): await_end()\ndef test_b(): await_end()", "-n2")
+    wait_for(lambda: run.look().out.count("await_end") == 2)
     for _ in range(2):
         found = run.look_until("gw0: test_it.py::test_", "gw1: test_it.py::test_", "::test_a,", "::test_b,")
         assert "between tests" not in found.out
@@ -278,5 +279,7 @@ def test_it():
     if death == signal.SIGKILL:
         command = [sys.executable, "-P", "-m", "pytest_timeline", "collect", "timeline"]
         assert subprocess.run(command, cwd=run.directory, check=False, stdout=subprocess.DEVNULL).returncode == 0
-    assert sorted(path.name for path in run.outputs.iterdir()) == ["run.json", "tests"]
+    left = {path.name for path in run.outputs.iterdir()}
+    # Which test ran may have been among what the killed one had read.
+    assert left in ([{"run.json", "tests"}, {"run.json"}] if death == signal.SIGKILL else [{"run.json", "tests"}])
     assert run.tests()["test_it"]["outcome"] == "passed"

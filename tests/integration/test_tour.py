@@ -149,7 +149,7 @@ def test_primes_in_one_thread(tour: Tour) -> None:
     assert len(checks) == 600
     assert all(work.has(check) for check in checks)
     assert in_turn(checks)
-    assert {one.track for one in slices} == {"test", "MainThread"}
+    assert {one.track for one in slices} - {"processes"} == {"test", "MainThread"}  # 3.14's fork server lives on
 
 
 def test_primes_in_three_threads(tour: Tour) -> None:
@@ -226,4 +226,4 @@ def test_waits_in_three_tasks(tour: Tour, which: str) -> None:
     sleeps = waits(slices, f"{which}_io_task", waiting) if waiting else named(slices, "time.sleep")
     assert len(sleeps) == waiting
     assert in_turn(sleeps)
-    assert {one.track for one in slices} == {"test", "MainThread"}
+    assert {one.track for one in slices} - {"processes"} == {"test", "MainThread"}  # 3.14's fork server lives on

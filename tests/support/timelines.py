@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pytest_timeline._codec import Names, Slices
+from pytest_timeline.export import make
 from pytest_timeline.timeline.model import Clock, Instant, Lane, Process, Span, Timeline, Track
 from support.trace_processor import ERRORS, query
 
@@ -55,6 +56,26 @@ def lane_of_test(*spans: Span, instants: Sequence[Instant] = ()) -> Lane:
 
 def lane_of_processes(row: int, *spans: Span) -> Lane:
     return Lane("process", "processes", row, list(spans))
+
+
+def write(format: str, directory: Path, made: Timeline, clock: Clock = CLOCK) -> Path:
+    """Write the timeline in the format, alone in the directory or beside others; return the file."""
+    exporter = make(format)
+    path = directory / f"t{exporter.suffix}"
+    exporter.write(made, clock, path)
+    return path
+
+
+def combine(format: str, directory: Path, *windows: Timeline) -> Path:
+    """Write a combined trace of the windows, whose file appears when it is whole; return it."""
+    exporter = make(format)
+    path = directory / f"combined{exporter.suffix}"
+    trace = exporter.combined(path, CLOCK)
+    for window in windows:
+        trace.add(window)
+    assert not path.exists()
+    trace.close()
+    return path
 
 
 def random_rows(seed: int, count: int, *, first: int, shortest: int) -> list[Row]:

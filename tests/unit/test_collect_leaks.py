@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from pytest_timeline.collect import leaks
 from pytest_timeline.collect.family import Family, Window
@@ -18,18 +14,6 @@ from support.run_writer import Process, RunWriter, gone_pid
 THREAD = {"kind": "thread", "name": "serve", "native_id": 1007}  # spool_writer's thread of serial 7
 SLEEP = {"kind": "process", "name": "sleep 60", "pid": 4711}
 TASK = {"kind": "task", "name": "Task-1"}
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> RunWriter:
-    return RunWriter(tmp_path / "timeline", pid=os.getpid())
-
-
-@pytest.fixture
-def family(run: RunWriter) -> Iterator[Family]:
-    family = Family(run.spool_dir / "main")
-    yield family
-    family.close()
 
 
 def add_test(root: Process, start: int, end: int, nodeid: str, *left: dict[str, Any]) -> None:

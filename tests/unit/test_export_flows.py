@@ -21,6 +21,7 @@ from support.timelines import (
     Place,
     Row,
     arrows,
+    combine,
     drawn,
     lane_of_processes,
     lane_of_test,
@@ -28,6 +29,7 @@ from support.timelines import (
     slices,
     thread,
     timeline,
+    write,
 )
 from support.trace_processor import missing
 
@@ -37,23 +39,6 @@ pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 @pytest.fixture(params=TRACES)
 def format(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-def write(format: str, directory: Path, made: Timeline, clock: Clock = CLOCK) -> Path:
-    exporter = make(format)
-    path = directory / f"t{exporter.suffix}"
-    exporter.write(made, clock, path)
-    return path
-
-
-def combine(format: str, directory: Path, *windows: Timeline) -> Path:
-    exporter = make(format)
-    path = directory / f"combined{exporter.suffix}"
-    trace = exporter.combined(path, CLOCK)
-    for window in windows:
-        trace.add(window)
-    trace.close()
-    return path
 
 
 def with_flows(track: Track, *flows: tuple[int, int, bool]) -> Track:

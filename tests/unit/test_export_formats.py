@@ -12,6 +12,7 @@ import pytest
 from pytest_timeline._codec import Names
 from pytest_timeline.export import make
 from pytest_timeline.timeline.model import Clock, Instant, Process, Span, Timeline, Track
+from support import timelines
 from support.timelines import (
     CALLABLE,
     CLOCK,
@@ -27,6 +28,7 @@ from support.timelines import (
     Drawn,
     Row,
     arguments,
+    combine,
     drawn,
     lane_of_test,
     names,
@@ -47,9 +49,7 @@ def format(request: pytest.FixtureRequest) -> str:
 
 
 def write(format: str, directory: Path, made: Timeline, clock: Clock = CLOCK) -> Path:
-    exporter = make(format)
-    path = directory / f"t{exporter.suffix}"
-    exporter.write(made, clock, path)
+    path = timelines.write(format, directory, made, clock)
     assert list(directory.iterdir()) == [path]
     return path
 
@@ -60,17 +60,6 @@ def write_both(directory: Path, made: Timeline, clock: Clock = CLOCK) -> list[Pa
         (directory / format).mkdir()
         paths.append(write(format, directory / format, made, clock))
     return paths
-
-
-def combine(format: str, directory: Path, *windows: Timeline) -> Path:
-    exporter = make(format)
-    path = directory / f"combined{exporter.suffix}"
-    trace = exporter.combined(path, CLOCK)
-    for window in windows:
-        trace.add(window)
-    assert not path.exists()
-    trace.close()
-    return path
 
 
 @pytest.mark.parametrize("shortest", [0, 1])

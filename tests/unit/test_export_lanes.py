@@ -18,6 +18,7 @@ from support.timelines import (
     TRACES,
     arguments,
     arrows,
+    combine,
     drawn,
     lane_of_processes,
     lane_of_test,
@@ -25,6 +26,7 @@ from support.timelines import (
     slices,
     thread,
     timeline,
+    write,
 )
 from support.trace_processor import missing, query
 
@@ -34,23 +36,6 @@ pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 @pytest.fixture(params=TRACES)
 def format(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-def write(format: str, directory: Path, made: Timeline) -> Path:
-    exporter = make(format)
-    path = directory / f"t{exporter.suffix}"
-    exporter.write(made, CLOCK, path)
-    return path
-
-
-def combine(format: str, directory: Path, *windows: Timeline) -> Path:
-    exporter = make(format)
-    path = directory / f"combined{exporter.suffix}"
-    trace = exporter.combined(path, CLOCK)
-    for window in windows:
-        trace.add(window)
-    trace.close()
-    return path
 
 
 def window(start: int, end: int, *lanes: Lane, pid: int = 10) -> Timeline:

@@ -5,27 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from pytest_timeline.collect.family import Family, Window
 from pytest_timeline.timeline.model import Timeline
 from support import spool_writer as w
 from support.run_writer import Process, RunWriter, gone_pid
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> RunWriter:
-    return RunWriter(tmp_path / "timeline", pid=os.getpid())
-
-
-@pytest.fixture
-def family(run: RunWriter) -> Iterator[Family]:
-    family = Family(run.spool_dir / "main")
-    yield family
-    family.close()
 
 
 def advance(run: RunWriter, family: Family, until: int) -> list[Window]:

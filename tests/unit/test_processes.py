@@ -21,18 +21,6 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="statuses as wai
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> RunWriter:
-    return RunWriter(tmp_path / "timeline", pid=os.getpid())
-
-
-@pytest.fixture
-def family(run: RunWriter) -> Iterator[Family]:
-    family = Family(run.spool_dir / "main")
-    yield family
-    family.close()
-
-
-@pytest.fixture
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"])
     yield process
