@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from pytest_timeline._codec import flow_rows
-from pytest_timeline.export import make
 from pytest_timeline.timeline.model import Clock, Flow, Instant, Process, Span, Timeline, Track
 from support.timelines import (
     CLOCK,

@@ -10,7 +10,6 @@ import orjson
 import pytest
 
 from pytest_timeline._codec import Names
-from pytest_timeline.export import make
 from pytest_timeline.timeline.model import Clock, Instant, Process, Span, Timeline, Track
 from support import timelines
 from support.timelines import (

@@ -9,7 +9,6 @@ from pathlib import Path
 import orjson
 import pytest
 
-from pytest_timeline.export import make
 from pytest_timeline.export.flows import Flows
 from pytest_timeline.export.lane_seams import LaneSeams
 from pytest_timeline.timeline.model import Flow, Lane, Process, Span, Timeline, Track
