@@ -63,6 +63,11 @@ enum pt_kind {
     PT_RAISED = 10,
     /* A frame: it was running when this process was forked, and goes on in it. */
     PT_INHERITED = 11,
+    /* Event loops: id is a task. */
+    PT_STEP = 12,   /* the frame that this thread's next frame record enters, at `depth`, is the outermost of a step of it */
+    PT_READY = 13,  /* what runs here made it ready to go on */
+    PT_AWAITS = 14, /* the step that the next record ends (its outermost frame yields) waits for this task to end */
+    PT_ENDED = 15,  /* what the frame at `depth`, which runs, does until it is left comes of this task's end */
 
     /* From here on a record is followed by a payload of `depth` bytes, padded to whole records, that does not
      * cross the end of the chunk. The payload is stored before the record is committed. */
@@ -76,6 +81,10 @@ enum pt_kind {
     PT_CHILD = 22,    /* this thread started process `id` (0 = not known which): pt_child, then its command line,
                 words separated by NUL; none where it goes on as a copy of this process */
     PT_REAPED = 23,   /* this thread learnt that process `id` is over: pt_reaped */
+    PT_TASK = 24,     /* task `id`: pt_task, then its name (may come again with a newer name) */
+    PT_LINK = 25,     /* work or a result changes threads: pt_link; id is a token, the same at both ends */
+    PT_NOTE = 26,     /* of task `id`, 0 = of none that is known: a few words, such as "never awaited: fetch" */
+    PT_SWITCH = 27,   /* the thread goes on in greenlet `id`, a PT_TASK of its own stack; 0 = in its main one */
 };
 
 /* What an id stands for is written once, before its first use, by any thread. Ids start at 1, are unique in a
@@ -104,6 +113,21 @@ typedef struct {
     int32_t status; /* as wait() tells it */
     uint32_t known; /* whether it did */
 } pt_reaped;
+
+/* Tasks' ids start at 1 and are unique in a process, apart from those of names. */
+typedef struct {
+    uint64_t loop;   /* tells the loops of a process apart; 0 = none */
+    uint32_t parent; /* the task that created it, 0 = none or not known */
+    uint16_t kind;   /* pt_task_kind */
+    uint16_t flags;  /* PT_CREATED: it was created at this moment, by what runs here; else it is seen for the first time */
+} pt_task;
+enum pt_task_kind { PT_ASYNCIO = 0, PT_TRIO = 1, PT_GREENLET = 2 };
+#define PT_CREATED 1u
+
+typedef struct {
+    uint32_t depth; /* taken up: of the frame that does, until it is left; 0 = handed over here */
+    uint32_t taken;
+} pt_link;
 
 /* The test run's own story, written by the plugin in the thread that runs the tests.
  * docs/spool-format.md lists the keys of each object. */
