@@ -46,9 +46,8 @@ class Minimap {
       context.fillRect(start, 0, Math.max(1, end - start), height);
       context.globalAlpha = 1;
     }
-    const { failure } = view.timeline;
-    if (failure) {
-      const x = this.x(failure.at);
+    if (view.flag) {
+      const x = Math.min(width - 1, this.x(view.flag.at));
       context.fillStyle = Theme.colour("fail");
       context.fillRect(x - 0.75, 0, 1.5, height);
       context.beginPath();
@@ -117,7 +116,7 @@ class Ruler {
     const { width, height } = surface;
     const span = view.to - view.from;
     const step = gridStep(span, width);
-    const flag = view.timeline.failure ? tracks.x(view.timeline.failure.at) : -1;
+    const flag = view.flag ? tracks.x(view.flag.at) : -1;
     context.font = Label.font();
     for (let ns = Math.ceil(view.from / step) * step - step; ns <= view.to; ns += step) {
       const x = Math.round(tracks.x(ns));
@@ -129,8 +128,8 @@ class Ruler {
       const right = x + 5 + Label.width(label);
       if (right < width && (flag < x || flag > right)) context.fillText(label, x + 5, height - 9);
     }
-    if (view.range) this._range(context, view.range, width);
-    this._flag(context, width);
+    const taken = this._flag(context, width);
+    if (view.range) this._range(context, view.range, width, taken);
     if (this.cursor !== null) {
       context.fillStyle = Theme.colour("ink3");
       context.fillRect(Math.round(tracks.x(this.cursor)), 0, 1, height);
@@ -141,29 +140,29 @@ class Ruler {
     }
   }
 
-  /** @param {CanvasRenderingContext2D} context @param {[number, number]} range @param {number} width */
-  _range(context, range, width) {
-    const [left, right] = range.map((ns) => this.tracks.x(ns));
+  /** @param {CanvasRenderingContext2D} context @param {[number, number]} range @param {number} width @param {[number, number]} taken */
+  _range(context, range, width, taken) {
+    const [left, right] = range.map((ns) => Math.max(0, Math.min(width, this.tracks.x(ns))));
+    const parts = [[left, Math.min(right, taken[0])], [Math.max(left, taken[1]), right]].filter(([from, to]) => to > from);
     context.fillStyle = Theme.colour("sel");
-    context.fillRect(left, 0, right - left, 17);
+    for (const [from, to] of parts) context.fillRect(from, 0, to - from, 17);
     context.fillStyle = Theme.colour("accent");
-    context.fillRect(left, 16, right - left, 1.5);
-    for (const x of [left, right]) context.fillRect(x - 0.5, 4, 1, this.surface.height - 4);
+    for (const [from, to] of parts) context.fillRect(from, 16, to - from, 1.5);
+    for (const ns of range) context.fillRect(this.tracks.x(ns) - 0.5, 4, 1, this.surface.height - 4);
     const text = Format.time(range[1] - range[0]);
     const wide = Label.width(text, "600");
-    const middle = (Math.max(0, left) + Math.min(width, right)) / 2;
-    if (right < 0 || left > width) return;
+    const [from, to] = parts.sort((a, b) => b[1] - b[0] - a[1] + a[0])[0] ?? [0, 0];
     context.font = Label.font("600");
-    context.fillText(text, Math.max(4, Math.min(width - wide - 4, middle - wide / 2)), 8.5);
+    const x = Math.max(4, Math.min(width - wide - 4, (from + to - wide) / 2));
+    if (to > from && (x > taken[1] || x + wide < taken[0])) context.fillText(text, x, 8.5);
   }
 
-  /** @param {CanvasRenderingContext2D} context @param {number} width */
+  /** @param {CanvasRenderingContext2D} context @param {number} width @returns {[number, number]} where it is */
   _flag(context, width) {
-    const { failure } = this.view.timeline;
-    if (!failure) return;
-    const x = this.tracks.x(failure.at);
-    if (x < -2 || x > width + 2) return;
-    const text = `✕ ${failure.type} ${Format.offset(failure.at, (this.view.to - this.view.from) / 2000)}`;
+    const { flag, from, to } = this.view;
+    const x = flag ? this.tracks.x(flag.at) : -9;
+    if (!flag || x < -2 || x > width + 2) return [Infinity, Infinity];
+    const text = `✕ ${flag.text} ${Format.offset(flag.at, (to - from) / 2000)}`;
     const wide = Math.min(width, Label.width(text, "600") + 12);
     const left = Math.max(0, Math.min(x - 0.75, width - wide));
     context.fillStyle = Theme.colour("fail-bar");
@@ -174,5 +173,6 @@ class Ruler {
     context.fillStyle = "#fff";
     context.font = Label.font("600");
     context.fillText(Label.cut(text, wide - 8, "600"), left + 6, 9.5);
+    return [left, left + wide];
   }
 }

@@ -9,8 +9,13 @@ class View {
     this.timeline = timeline;
     const { duration } = timeline.head;
     this.duration = Math.max(1, duration);
+    const { failure, head } = timeline;
+    /** What the ruler has a flag for. */
+    this.flag = failure ? { at: failure.at, text: failure.type } : head.outcome === "crashed" ? { at: duration, text: "Process died" } : null;
+    /** Where the whole test ends, with room beside it for what follows. */
+    this.end = head.outcome === "crashed" ? this.duration * 1.02 : this.duration;
     this.from = 0;
-    this.to = this.duration;
+    this.to = this.end;
     /** @type {Place | null} */
     this.selection = null;
     /** @type {[number, number] | null} a stretch of time, ns */
@@ -139,7 +144,7 @@ class View {
   }
 
   all() {
-    this.jump(0, this.duration);
+    this.jump(0, this.end);
   }
 
   /** @param {number} minimum ns */
