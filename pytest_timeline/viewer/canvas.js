@@ -12,6 +12,11 @@ class Surface {
     this.ratio = 1;
   }
 
+  /** As wide as a thin line is: one CSS pixel, in whole ones of the screen. */
+  get hair() {
+    return Math.max(1, Math.round(this.ratio)) / this.ratio;
+  }
+
   /** The nearest edge of the screen's pixels. @param {number} at */
   snap(at) {
     return Math.round(at * this.ratio) / this.ratio;

@@ -88,10 +88,10 @@ class Tracks {
     }
     context.fillStyle = Theme.colour("grid");
     const step = gridStep(view.to - view.from, width);
-    for (let ns = Math.ceil(view.from / step) * step; ns <= view.to; ns += step) context.fillRect(Math.round(this.x(ns)), top, 1, height);
+    for (let ns = Math.ceil(view.from / step) * step; ns <= view.to; ns += step) context.fillRect(this.surface.snap(this.x(ns)), top, this.surface.hair, height);
     for (const node of shown) {
       context.fillStyle = Theme.colour(node.kind === "group" ? "line" : "grid");
-      context.fillRect(0, node.y + node.height - 1, width, 1);
+      context.fillRect(0, this.surface.snap(node.y + node.height) - this.surface.hair, width, this.surface.hair);
     }
     if (view.range) {
       const [left, right] = view.range.map((ns) => this.x(ns));
@@ -160,7 +160,7 @@ class Tracks {
     const { y, height } = this.layout.rowBox(node, state, 0);
     const [left, right] = [Math.max(0, this.x(state.first)), Math.min(this.surface.width, this.x(state.last))];
     context.fillStyle = Theme.colour("line2");
-    context.fillRect(left, y + height / 2 - 0.5, Math.max(0, right - left), 1);
+    context.fillRect(left, y + height / 2, Math.max(0, right - left), 1);
     context.fillStyle = Theme.colour("own");
     for (let i = 0; i < runs.length; i += 2) context.fillRect(runs[i], y, runs[i + 1] - runs[i], height);
     context.fillStyle = Theme.colour("warn-bg");

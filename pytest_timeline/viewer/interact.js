@@ -192,8 +192,8 @@ class Interact {
     });
     canvas.addEventListener("pointermove", (event) => {
       const ns = (this._place(event, canvas)[0] / canvas.clientWidth) * view.duration;
-      if (holding === "left") view.show(Math.min(ns, view.to - 20), view.to);
-      if (holding === "right") view.show(view.from, Math.max(ns, view.from + 20));
+      if (holding === "left") view.show(Math.min(ns, view.to - View.LEAST), view.to);
+      if (holding === "right") view.show(view.from, Math.max(ns, view.from + View.LEAST));
       if (holding === "both" && Math.abs(event.movementX) > 0) view.show(ns - grip, ns - grip + view.to - view.from);
     });
     for (const type of ["pointerup", "pointercancel"]) canvas.addEventListener(type, () => (holding = ""));

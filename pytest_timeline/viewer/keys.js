@@ -3,7 +3,7 @@
 
 const Keys = (() => {
   const HELP = /** @type {[string, [string, string][]][]} */ ([
-    ["Move", [["Zoom in, out", "W S"], ["Pan", "A D"], ["Zoom at the pointer", "Ctrl wheel"], ["Touch", "drag pinch"], ["Whole test", "0"], ["Fit the selection", "F"], ["Go to the failure", "X"]]],
+    ["Move", [["Zoom in, out", "W S"], ["Pan", "A D"], ["Zoom at the pointer", "Ctrl wheel"], ["Zoom to a slice, or out", "double-click"], ["Touch", "drag pinch"], ["Whole test", "0"], ["Fit the selection", "F"], ["Go to the failure", "X"]]],
     ["Select", [["Caller, callee", "↑ ↓"], ["Previous, next slice", "← →"], ["Same function, previous, next", ", ."], ["Arrow from it, to it", "] ["], ["Range from the slice", "M"], ["Range by hand", "Shift drag"], ["Clear", "Esc"]]],
     ["Find and arrange", [["Search", "/"], ["Next, previous match", "N Shift+N"], ["Collapse, expand track", "Space"], ["Pin track", "P"], ["Move track", "Alt+↑ Alt+↓"], ["Details pane", "I"], ["This help", "?"]]],
   ]);

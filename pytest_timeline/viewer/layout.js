@@ -83,7 +83,7 @@ class Layout {
     };
     for (const track of tracks) place(track);
     const main = this.mainTrack();
-    const rank = (/** @type {TreeNode} */ { kind, tracks: [track] }) => ["gil", "counter", "gc", "process"].indexOf(kind) + 1 || (track === main || track?.name === "MainThread" ? 5 : 6);
+    const rank = (/** @type {TreeNode} */ { kind, tracks: [track] }) => ["gil", "counter", "gc", "process"].indexOf(kind) + 1 || (track === main || track?.name === "MainThread" ? 5 : kind === "task" ? 7 : 6);
     for (const node of [...this.nodes.values()]) {
       node.children.sort((a, b) => rank(a) - rank(b) || (rank(a) > 5 ? a.tracks[0].first - b.tracks[0].first : 0));
       if (tracks.length > Layout.MANY) this._join(node);

@@ -126,7 +126,7 @@ class Ruler {
       context.fillStyle = Theme.colour("ink2");
       const label = Format.moment(Math.abs(ns) < step / 2 ? 0 : ns, step);
       const right = x + 5 + Label.width(label);
-      if (right < width && (flag < x || flag > right)) context.fillText(label, x + 5, height - 9);
+      if (x > -6 && right < width && (flag < x || flag > right)) context.fillText(label, x + 5, height - 9);
     }
     const taken = this._flag(context, width);
     if (view.range) this._range(context, view.range, width, taken);

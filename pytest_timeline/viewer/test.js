@@ -259,7 +259,7 @@
     Dom.get("pane-button").addEventListener("click", pane);
     Keys.listen(view, layout, search, { failure: showFailure, help, pane, find: () => searchBox.focus(), go: (selection) => search.select(selection) });
     scroller.addEventListener("scroll", () => view.changed("scroll"));
-    new ResizeObserver(() => view.changed("size")).observe(scroller);
+    new ResizeObserver(() => (Theme.stale() && recolour(), view.changed("size"))).observe(scroller);
     NARROW.addEventListener("change", () => view.changed("size"));
     const recolour = () => {
       Theme.refresh();
@@ -267,7 +267,8 @@
       view.changed("theme");
     };
     for (const look of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) matchMedia(look).addEventListener("change", recolour);
-    addEventListener("resize", () => Theme.ratio() !== devicePixelRatio && recolour()); // on another screen, or at another zoom
+    const sharpen = () => matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener("change", () => (recolour(), sharpen()), { once: true });
+    sharpen();
     addEventListener("hashchange", () => location.reload());
   }
 

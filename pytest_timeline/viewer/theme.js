@@ -3,8 +3,8 @@
 
 const Theme = (() => {
   // Hues, degrees: own code has the cool ones, everything else the warm ones, so that they differ whatever they are called.
-  const COOL = { first: 160, step: 20 };
-  const WARM = { first: 340, step: 18 };
+  const COOL = { first: 170, step: 18 };
+  const WARM = { first: 35, step: 14 }; // not red, which is failure
   const HUES = 9;
   const SEED = 14441; // with it the libraries that are often seen together differ
   const TILE = 8; // CSS pixels
@@ -173,5 +173,5 @@ const Theme = (() => {
   const waits = (/** @type {string} */ category) => WAITS.has(category);
   const label = (/** @type {string} */ category) => CATEGORIES.find(([key]) => key === category)?.[1] ?? category;
 
-  return { CATEGORIES, SAMPLE, refresh, ratio: () => ratio, colour, style, fill, bits, pattern, swatch, waits, label };
+  return { CATEGORIES, SAMPLE, refresh, stale: () => ratio !== devicePixelRatio, colour, style, fill, bits, pattern, swatch, waits, label };
 })();

@@ -4,6 +4,8 @@
 /** @typedef {{track: number, row: number}} Place */
 
 class View {
+  static LEAST = 20; // ns that are shown
+
   /** @param {Timeline} timeline */
   constructor(timeline) {
     this.timeline = timeline;
@@ -66,12 +68,17 @@ class View {
   /** @param {number} from @param {number} to */
   _place(from, to) {
     const margin = this.duration * 0.02;
-    const length = Math.max(20, Math.min(to - from, this.duration + 2 * margin));
+    const length = this._length(to - from);
     const begin = Math.max(-margin, Math.min(from, this.duration + margin - length));
     if (begin === this.from && begin + length === this.to) return;
     this.from = begin;
     this.to = begin + length;
     this.changed("range in view");
+  }
+
+  /** A stretch that long, or the nearest that can be shown. @param {number} ns */
+  _length(ns) {
+    return Math.max(View.LEAST, Math.min(ns, this.duration * 1.04));
   }
 
   /** The same in a short motion, where the reader wants motion. @param {number} from @param {number} to */
@@ -94,6 +101,8 @@ class View {
 
   /** @param {number} factor below 1 is closer @param {number} [around] ns */
   zoom(factor, around = (this.from + this.to) / 2) {
+    const span = this.to - this.from;
+    factor = this._length(span * factor) / span; // or it would move where it can't zoom
     this.show(around - (around - this.from) * factor, around + (this.to - around) * factor);
   }
 
