@@ -38,6 +38,47 @@ class Surface {
     context.textBaseline = "middle";
     return context;
   }
+
+  /** A plain box, in the colour of a token. @param {string} token @param {number} x @param {number} y @param {number} width @param {number} height @param {number} [alpha] */
+  box(token, x, y, width, height, alpha = 1) {
+    const { context } = this;
+    context.globalAlpha = alpha;
+    context.fillStyle = Theme.colour(token);
+    context.fillRect(x, y, width, height);
+    context.globalAlpha = 1;
+  }
+
+  /** @param {string} token @param {string} text @param {number} x @param {number} y of its middle @param {"" | "600"} [weight] */
+  text(token, text, x, y, weight) {
+    const { context } = this;
+    context.font = Label.font(weight);
+    context.fillStyle = Theme.colour(token);
+    context.fillText(text, x, y);
+  }
+
+  /** What `trace` traces, filled. @param {string} token @param {(context: CanvasRenderingContext2D) => void} trace */
+  fill(token, trace) {
+    const { context } = this;
+    context.fillStyle = Theme.colour(token);
+    context.beginPath();
+    trace(context);
+    context.fill();
+  }
+
+  /** What `trace` traces, as a line. @param {string} token @param {number} wide @param {(context: CanvasRenderingContext2D) => void} trace */
+  line(token, wide, trace) {
+    const { context } = this;
+    context.strokeStyle = Theme.colour(token);
+    context.lineWidth = wide;
+    context.beginPath();
+    trace(context);
+    context.stroke();
+  }
+}
+
+/** Trace lines from point to point. @param {CanvasRenderingContext2D} context @param {number[]} points x and y in turn */
+function trace(context, points) {
+  for (let i = 0; i < points.length; i += 2) context.lineTo(points[i], points[i + 1]);
 }
 
 /** Text of one size: how wide it is, and how much of it fits. */

@@ -64,61 +64,50 @@ class Tracks {
     const shown = layout.visible.filter((node) => node.y + node.height > top && node.y < top + height);
     context.save();
     context.translate(0, -top);
-    this._ground(context, shown, top, height);
+    this._ground(shown, top, height);
     rows.begin(this.scene());
-    for (const node of shown) this._node(context, node, top, height);
+    for (const node of shown) this._node(node, top, height);
     rows.paint();
-    for (const node of shown) this._marks(context, node);
-    this._lines(context, top, height);
+    for (const node of shown) this._marks(node);
+    this._lines(top, height);
     this.ways.length = 0;
-    if (!view.hits) this._flows(context, top);
-    this._ring(context, view.hover, 1);
-    this._ring(context, view.selection, 2);
+    if (!view.hits) this._flows(top);
+    this._ring(view.hover, 1);
+    this._ring(view.selection, 2);
     context.restore();
     this.cost = performance.now() - began;
   }
 
-  /** @param {CanvasRenderingContext2D} context @param {TreeNode[]} shown @param {number} top @param {number} height */
-  _ground(context, shown, top, height) {
-    const { width } = this.surface;
-    const { view, layout } = this;
-    if (!layout.narrow) {
-      context.fillStyle = Theme.colour("sunk");
-      for (const node of shown) if (node.kind === "group") context.fillRect(0, node.y, width, node.height);
-    }
-    context.fillStyle = Theme.colour("grid");
+  /** @param {TreeNode[]} shown @param {number} top @param {number} height */
+  _ground(shown, top, height) {
+    const { view, layout, surface } = this;
+    const { width, hair } = surface;
+    if (!layout.narrow) for (const { kind, y, height } of shown) if (kind === "group") surface.box("sunk", 0, y, width, height);
     const step = gridStep(view.to - view.from, width);
-    for (let ns = Math.ceil(view.from / step) * step; ns <= view.to; ns += step) context.fillRect(this.surface.snap(this.x(ns)), top, this.surface.hair, height);
-    for (const node of shown) {
-      context.fillStyle = Theme.colour(node.kind === "group" ? "line" : "grid");
-      context.fillRect(0, this.surface.snap(node.y + node.height) - this.surface.hair, width, this.surface.hair);
-    }
-    if (view.range) {
-      const [left, right] = view.range.map((ns) => this.x(ns));
-      context.fillStyle = Theme.colour("sel");
-      context.globalAlpha = 0.7;
-      context.fillRect(left, top, right - left, height);
-      context.globalAlpha = 1;
-    }
+    for (let ns = Math.ceil(view.from / step) * step; ns <= view.to; ns += step) surface.box("grid", surface.snap(this.x(ns)), top, hair, height);
+    for (const { kind, y, height } of shown) surface.box(kind === "group" ? "line" : "grid", 0, surface.snap(y + height) - hair, width, hair);
+    if (!view.range) return;
+    const [left, right] = view.range.map((ns) => this.x(ns));
+    surface.box("sel", left, top, right - left, height, 0.7);
   }
 
-  /** @param {CanvasRenderingContext2D} context @param {TreeNode} node @param {number} top @param {number} height */
-  _node(context, node, top, height) {
+  /** @param {TreeNode} node @param {number} top @param {number} height */
+  _node(node, top, height) {
     const { layout, rows, view } = this;
     const open = layout.isOpen(node);
-    if (node.kind === "counter") return this._counter(context, node);
+    if (node.kind === "counter") return this._counter(node);
     if (node.kind === "names" || node.kind === "group") {
       if (!open && !layout.narrow) this._summary(node);
       return;
     }
     if (!node.tracks.some(({ columns }) => columns.length)) return;
-    if (!node.tracks.some(({ columns }) => anyInView(columns, view))) return this._elsewhere(context, node);
+    if (!node.tracks.some(({ columns }) => anyInView(columns, view))) return this._elsewhere(node);
     const runs = node.state && this._stretches(node.state, "running");
     for (const { track, depth, y, height: high } of layout.rows(node)) {
       if (y > top + height) break;
       if (y + high >= top) rows.add(track.columns, depth, y, high, true, runs);
     }
-    if (open && node.state && runs) this._state(context, node, node.state, runs);
+    if (open && node.state && runs) this._state(node, node.state, runs);
   }
 
   /** What lies in a closed node: threads, one over the other. @param {TreeNode} node */
@@ -155,38 +144,30 @@ class Tracks {
     return found;
   }
 
-  /** The lane below a task: a bar where it ran, a hairline where it waited, outlined where it was ready, a tick at its end. @param {CanvasRenderingContext2D} context @param {TreeNode} node @param {Track} state @param {number[]} runs */
-  _state(context, node, state, runs) {
+  /** The lane below a task: a bar where it ran, a hairline where it waited, outlined where it was ready, a tick at its end. @param {TreeNode} node @param {Track} state @param {number[]} runs */
+  _state(node, state, runs) {
+    const { surface } = this;
     const { y, height } = this.layout.rowBox(node, state, 0);
-    const [left, right] = [Math.max(0, this.x(state.first)), Math.min(this.surface.width, this.x(state.last))];
-    context.fillStyle = Theme.colour("line2");
-    context.fillRect(left, y + height / 2, Math.max(0, right - left), 1);
-    context.fillStyle = Theme.colour("own");
-    for (let i = 0; i < runs.length; i += 2) context.fillRect(runs[i], y, runs[i + 1] - runs[i], height);
-    context.fillStyle = Theme.colour("warn-bg");
-    context.strokeStyle = Theme.colour("warn");
-    context.lineWidth = 1;
+    const [left, right] = [Math.max(0, this.x(state.first)), Math.min(surface.width, this.x(state.last))];
+    surface.box("line2", left, y + height / 2, Math.max(0, right - left), 1);
+    for (let i = 0; i < runs.length; i += 2) surface.box("own", runs[i], y, runs[i + 1] - runs[i], height);
     const ready = this._stretches(state, "ready");
     for (let i = 0; i < ready.length; i += 2) {
-      const box = /** @type {const} */ ([ready[i] + 0.5, y + 0.5, Math.max(0.5, ready[i + 1] - ready[i] - 1), height - 1]);
-      context.fillRect(...box);
-      context.strokeRect(...box);
+      const wide = ready[i + 1] - ready[i];
+      surface.box("warn", ready[i], y, wide, height);
+      surface.box("warn-bg", ready[i] + 1, y + 1, Math.max(0, wide - 2), height - 2);
     }
-    if (state.last >= this.view.duration) return;
-    context.fillStyle = Theme.colour("ink2");
-    context.fillRect(this.x(state.last) - 1, y - 1, 1.5, height + 2);
+    if (state.last < this.view.duration) surface.box("ink2", this.x(state.last) - 1, y - 1, 1.5, height + 2);
   }
 
-  /** Say where a node's slices are that has none in view. @param {CanvasRenderingContext2D} context @param {TreeNode} node */
-  _elsewhere(context, node) {
+  /** Say where a node's slices are that has none in view. @param {TreeNode} node */
+  _elsewhere(node) {
     const { text, left } = elsewhere(node.tracks, this.view);
-    context.font = Label.font();
-    context.fillStyle = Theme.colour("ink3");
-    context.fillText(text, left ? 6 : this.surface.width - Label.width(text) - 8, node.rowTop + 8.5);
+    this.surface.text("ink3", text, left ? 6 : this.surface.width - Label.width(text) - 8, node.rowTop + 8.5);
   }
 
-  /** @param {CanvasRenderingContext2D} context @param {TreeNode} node */
-  _counter(context, node) {
+  /** @param {TreeNode} node */
+  _counter(node) {
     const { view, surface } = this;
     const { ns, value, unit } = view.timeline.counters.get(node.tracks[0].index) ?? { ns: [], value: [], unit: "" };
     let at = Math.max(0, firstWhere(ns.length, (i) => ns[i] > view.from) - 1);
@@ -202,59 +183,41 @@ class Tracks {
       low = Math.min(low, value[at]);
       if (value[at] > high) [high, peak] = [value[at], x];
     }
-    points.push([Math.max(points[points.length - 1][0], Math.min(surface.width, this.x(view.duration))), points[points.length - 1][1]]);
+    const [x0, end] = points[points.length - 1];
+    const x1 = Math.max(x0, Math.min(surface.width, this.x(view.duration)));
+    points.push([x1, end]);
     const bottom = node.rowTop + 24;
     const base = low - (high - low) * 0.35;
     const y = (/** @type {number} */ of) => bottom - ((of - base) / (high - base || 1)) * 21;
-    const line = () => points.forEach(([x, of]) => context.lineTo(x, y(of)));
-    context.beginPath();
-    context.moveTo(points[0][0], bottom);
-    line();
-    context.lineTo(points[points.length - 1][0], bottom);
-    context.fillStyle = Theme.colour("memory-bg");
-    context.fill();
-    context.beginPath();
-    line();
-    context.strokeStyle = Theme.colour("memory");
-    context.lineWidth = 1.25;
-    context.stroke();
+    const line = points.flatMap(([x, of]) => [x, y(of)]);
+    surface.fill("memory-bg", (context) => (context.lineTo(line[0], bottom), trace(context, line), context.lineTo(x1, bottom)));
+    surface.line("memory", 1.25, (context) => trace(context, line));
     peak = Math.max(0, Math.min(surface.width, peak));
-    context.fillStyle = Theme.colour("memory");
-    context.beginPath();
-    context.arc(peak, y(high), 2.2, 0, 7);
-    context.fill();
+    surface.fill("memory", (context) => context.arc(peak, y(high), 2.2, 0, 7));
     const text = `peak ${high >= 100 ? Format.count(high) : +high.toPrecision(3)} ${unit}`;
     const wide = Label.width(text);
     const left = peak > wide + 12 ? peak - wide - 8 : peak + 8;
-    context.fillStyle = Theme.colour("card");
-    context.fillRect(left - 2, y(high) - 1, wide + 4, 13);
-    context.fillStyle = Theme.colour("ink2");
-    context.font = Label.font();
-    context.fillText(text, left, y(high) + 6);
+    surface.box("card", left - 2, y(high) - 1, wide + 4, 13);
+    surface.text("ink2", text, left, y(high) + 6);
   }
 
-  /** The instants of a track: shapes, with text where it is a log. @param {CanvasRenderingContext2D} context @param {TreeNode} node */
-  _marks(context, node) {
+  /** The instants of a track: shapes, with text where it is a log. @param {TreeNode} node */
+  _marks(node) {
+    const { surface } = this;
     const list = this._told(node);
     const y = node.rowTop + 7;
-    context.font = Label.font();
     let free = -Infinity; // where the text before ends
     for (let i = Math.max(0, firstWhere(list.length, (at) => this.x(list[at].at) > -6) - 1); i < list.length; i++) {
       const x = this.x(list[i].at);
-      if (x > this.surface.width + 6) break;
+      if (x > surface.width + 6) break;
       const level = levelOf(list[i]);
-      if (x > -6) {
-        context.fillStyle = Theme.colour(LEVEL_COLOURS[level]);
-        shape(context, level, x, y);
-      }
+      surface.fill(LEVEL_COLOURS[level], (context) => mark(context, level, x, y));
       if (node.kind !== "log") continue;
       const start = Math.max(x, -4) + 8;
-      const limit = (i + 1 < list.length ? this.x(list[i + 1].at) : this.surface.width) - 9;
-      if (start < free || limit - start < 30) continue;
-      const text = Label.cut(list[i].name, limit - start);
+      const limit = (i + 1 < list.length ? this.x(list[i + 1].at) : surface.width) - 9;
+      const text = start < free || limit - start < 30 ? "" : Label.cut(list[i].name, limit - start);
       if (!text) continue;
-      context.fillStyle = Theme.colour(level > 1 ? LEVEL_COLOURS[level] : "ink2");
-      context.fillText(text, start, y + 0.5);
+      surface.text(level > 1 ? LEVEL_COLOURS[level] : "ink2", text, start, y + 0.5);
       free = start + Label.width(text);
     }
   }
@@ -264,30 +227,23 @@ class Tracks {
     return (node && node.tracks[0] && node.kind !== "test" && this.instants.get(node.tracks[0].index)) || [];
   }
 
-  /** What crosses all tracks: phases, the failure, the range, where a crashed test is cut off. @param {CanvasRenderingContext2D} context @param {number} top @param {number} height */
-  _lines(context, top, height) {
-    const { view } = this;
+  /** What crosses all tracks: phases, the failure, the range, where a crashed test is cut off. @param {number} top @param {number} height */
+  _lines(top, height) {
+    const { view, surface } = this;
     const { head } = view.timeline;
-    context.strokeStyle = Theme.colour("line2");
-    context.lineWidth = 1;
-    context.setLineDash([2, 3]);
-    context.beginPath();
-    for (const phase of head.phases.slice(1)) {
-      const x = Math.round(this.x(phase.start)) + 0.5;
-      context.moveTo(x, top);
-      context.lineTo(x, top + height);
-    }
-    context.stroke();
-    context.setLineDash([]);
-    const bar = (/** @type {number} */ ns, /** @type {number} */ wide) => context.fillRect(Math.round(this.x(ns)) - wide / 2, top, wide, height);
-    if (head.outcome === "crashed") {
-      context.fillStyle = Theme.colour("sunk");
-      context.fillRect(this.x(head.duration), top, this.surface.width, height);
-    }
-    context.fillStyle = Theme.colour("fail");
-    if (view.flag) bar(view.flag.at, 1.5);
-    context.fillStyle = Theme.colour("accent");
-    for (const ns of view.range ?? []) bar(ns, 1);
+    surface.context.setLineDash([2, 3]);
+    surface.line("line2", 1, (context) => {
+      for (const { start } of head.phases.slice(1)) {
+        const x = Math.round(this.x(start)) + 0.5;
+        context.moveTo(x, top);
+        context.lineTo(x, top + height);
+      }
+    });
+    surface.context.setLineDash([]);
+    if (head.outcome === "crashed") surface.box("sunk", this.x(head.duration), top, surface.width, height);
+    const bar = (/** @type {string} */ token, /** @type {number} */ ns, /** @type {number} */ wide) => surface.box(token, Math.round(this.x(ns)) - wide / 2, top, wide, height);
+    if (view.flag) bar("fail", view.flag.at, 1.5);
+    for (const ns of view.range ?? []) bar("accent", ns, 1);
   }
 
   /** Where a slice lies, or null while it is not shown. @param {Place} selection */
@@ -302,23 +258,20 @@ class Tracks {
     return { x: left, y, width: Math.max(1, right - left - 0.75), height };
   }
 
-  /** @param {CanvasRenderingContext2D} context @param {Place | null} selection @param {number} wide */
-  _ring(context, selection, wide) {
+  /** @param {Place | null} selection @param {number} wide */
+  _ring(selection, wide) {
+    const { surface } = this;
     const box = selection && this.box(selection);
-    if (!box || box.x + box.width < -6 || box.x > this.surface.width + 6) return;
-    const outline = (/** @type {string} */ colour, /** @type {number} */ line, /** @type {number} */ by) => {
-      context.strokeStyle = Theme.colour(colour);
-      context.lineWidth = line;
-      context.beginPath();
-      context.roundRect(box.x - by, box.y - by, box.width + 2 * by, box.height + 2 * by, 2 + by);
-      context.stroke();
-    };
+    if (!box || box.x + box.width < -6 || box.x > surface.width + 6) return;
+    const outline = (/** @type {string} */ token, /** @type {number} */ line, /** @type {number} */ by) =>
+      surface.line(token, line, (context) => context.roundRect(box.x - by, box.y - by, box.width + 2 * by, box.height + 2 * by, 2 + by));
     if (wide > 1) outline("card", 4, 0.5);
     outline("ink", wide, wide > 1 ? 0.5 : -0.5);
   }
 
-  /** The flows of what is selected; one whose other end is not in view leads to the edge. @param {CanvasRenderingContext2D} context @param {number} top */
-  _flows(context, top) {
+  /** The flows of what is selected; one whose other end is not in view leads to the edge. @param {number} top */
+  _flows(top) {
+    const { surface } = this;
     const { selection, timeline } = this.view;
     if (!selection) return;
     if (this.flows[0] !== selection) this.flows = [selection, flowsOf(timeline, selection)];
@@ -327,31 +280,20 @@ class Tracks {
       const to = this._end(flow.to, flow.end, top);
       if (from.away && to.away) continue;
       const bend = Math.max(18, Math.min(60, Math.abs(to.x - from.x) * 0.5 + 14));
-      for (const [colour, wide] of /** @type {[string, number][]} */ ([["card", 4.5], ["accent", 1.75]])) {
-        context.strokeStyle = Theme.colour(colour);
-        context.lineWidth = wide;
-        context.beginPath();
+      const curve = (/** @type {CanvasRenderingContext2D} */ context) => {
         context.moveTo(from.x, from.y);
-        if (to.away) context.quadraticCurveTo(from.x + bend, from.y, to.x, to.y);
-        else context.bezierCurveTo(from.x + bend, from.y, to.x - bend, to.y, to.x - 1, to.y);
-        context.stroke();
-      }
-      context.fillStyle = Theme.colour("accent");
-      context.beginPath();
-      context.arc(from.x, from.y, from.away ? 4.5 : 3, 0, 7);
-      context.fill();
-      context.save();
-      context.translate(to.x, to.y);
-      context.rotate(to.away ? to.angle : 0);
-      context.beginPath();
-      context.moveTo(1, 0);
-      context.lineTo(-7, -4);
-      context.lineTo(-7, 4);
-      context.fill();
-      context.restore();
-      for (const [end, track, ns] of /** @type {const} */ ([[from, flow.from, flow.start], [to, flow.to, flow.end]])) {
-        if (end.away) this.ways.push({ x: end.x, y: end.y - top, place: landing(timeline, track, ns) });
-      }
+        context.bezierCurveTo(from.x + bend, from.y, to.x - (to.away ? 0 : bend), to.y, to.x - 1, to.y);
+      };
+      surface.line("card", 4.5, curve);
+      surface.line("accent", 1.75, curve);
+      surface.fill("accent", (context) => {
+        context.arc(from.x, from.y, from.away ? 4.5 : 3, 0, 7);
+        context.closePath();
+        const [cos, sin] = [Math.cos(to.angle), Math.sin(to.angle)];
+        for (const [x, y] of [[1, 0], [-7, -4], [-7, 4], [1, 0]]) context[x + y === 1 ? "moveTo" : "lineTo"](to.x + x * cos - y * sin, to.y + x * sin + y * cos);
+      });
+      if (to.away) this.ways.push({ x: to.x, y: to.y - top, place: landing(timeline, flow.to, flow.end) });
+      if (from.away) this.ways.push({ x: from.x, y: from.y - top, place: landing(timeline, flow.from, flow.start) });
     }
   }
 
@@ -367,8 +309,8 @@ class Tracks {
     const [x0, y0] = [this.x(ns), box.y + box.height / 2];
     const x = Math.max(6, Math.min(surface.width - 6, x0));
     const y = Math.max(top + 6, Math.min(top + surface.height - 6, y0));
-    const angle = Math.atan2(y0 - y, x0 - x);
-    return { x: x0 < 0 || x0 > surface.width ? x : x0, y, away: x0 < 0 || x0 > surface.width || y !== y0 || node !== own, angle };
+    const away = x !== x0 || y !== y0 || node !== own;
+    return { x, y, away, angle: away ? Math.atan2(y0 - y, x0 - x) : 0 };
   }
 
   /** Where an arrow leads that leaves what is in view at that place of the canvas. @param {number} x @param {number} y */
@@ -438,22 +380,11 @@ function levelOf({ category, args }) {
   return /debug|notset/.test(level) ? 0 : 1;
 }
 
-/** A mark of that level: levels differ by shape. @param {CanvasRenderingContext2D} context @param {number} level @param {number} x @param {number} y */
-function shape(context, level, x, y) {
-  context.beginPath();
+/** Trace a mark of that level: levels differ by shape. @param {CanvasRenderingContext2D} context @param {number} level @param {number} x @param {number} y */
+function mark(context, level, x, y) {
   if (level === 3) context.rect(x - 4, y - 4, 8, 8);
-  else if (level === 2) {
-    context.moveTo(x, y - 5);
-    context.lineTo(x + 5, y + 4);
-    context.lineTo(x - 5, y + 4);
-  } else if (level === 1) context.arc(x, y, 3.2, 0, 7);
-  else {
-    context.moveTo(x, y - 4);
-    context.lineTo(x + 4, y);
-    context.lineTo(x, y + 4);
-    context.lineTo(x - 4, y);
-  }
-  context.fill();
+  else if (level === 1) context.arc(x, y, 3.2, 0, 7);
+  else trace(context, level ? [x, y - 5, x + 5, y + 4, x - 5, y + 4] : [x, y - 4, x + 4, y, x, y + 4, x - 4, y]);
 }
 
 /** The distance of grid lines: 1, 2 or 5 times a power of ten. @param {number} span ns @param {number} width px */
