@@ -55,7 +55,7 @@
  * @property {string} category
  * @property {string} group  what its colour comes from: the top-level package
  *
- * @typedef {{track: number, at: number, name: string, category: string, args: Record<string, any> | null}} Instant
+ * @typedef {{track: number, at: number, name: string, category: string, args: Record<string, any> | null, level?: number}} Instant
  * @typedef {{from: number, start: number, to: number, end: number, name: string}} Flow
  * @typedef {{path: string, short: string, package: string, category: string, source: string}} SourceFile
  * @typedef {{unit: string, ns: number[], value: number[]}} Counter

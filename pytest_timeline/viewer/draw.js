@@ -30,6 +30,7 @@ class Tracks {
     );
     this.instants = new Map();
     for (const instant of instants) {
+      instant.level = levelOf(instant);
       const list = this.instants.get(instant.track);
       if (list) list.push(instant);
       else this.instants.set(instant.track, [instant]);
@@ -207,10 +208,13 @@ class Tracks {
     const list = this._told(node);
     const y = node.rowTop + 7;
     let free = -Infinity; // where the text before ends
+    let [drawn, grave] = [-Infinity, 0]; // where the mark before is, and its level
     for (let i = Math.max(0, firstWhere(list.length, (at) => this.x(list[at].at) > -6) - 1); i < list.length; i++) {
       const x = this.x(list[i].at);
       if (x > surface.width + 6) break;
-      const level = levelOf(list[i]);
+      const { level = 0 } = list[i];
+      if (x - drawn < 1 && level <= grave) continue; // it would not be seen
+      [drawn, grave] = [x, level];
       surface.fill(LEVEL_COLOURS[level], (context) => mark(context, level, x, y));
       if (node.kind !== "log") continue;
       const start = Math.max(x, -4) + 8;

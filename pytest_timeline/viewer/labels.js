@@ -164,6 +164,7 @@ class Labels {
       const by = above && y < above.y + Math.min(node.height, above.height) / 2 ? -1 : below && y > this._bottom(below) - Math.min(node.height, below.height) / 2 ? 1 : 0;
       if (!by || layout.pinned.includes(node.key) !== layout.pinned.includes(beside[at + by].key)) return;
       layout.move(node, by);
+      layout.arrange(layout.narrow); // for the next move, which may come before the next frame
       this.view.changed("tracks");
     });
     for (const type of ["pointerup", "pointercancel"]) this.tree.addEventListener(type, () => (from = null));

@@ -13,6 +13,7 @@ import pytest
 
 from pytest_timeline.timeline.model import Instant, Span, Timeline
 from support import browser, report
+from support.pages import FAILED_AT, busy, failing, place, saved, view, write
 from support.timelines import CODE, THROWN, Row, lane_of_test, names, slices, thread, timeline
 
 DECODE = """new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-"""Adds tracks to a test's page that no recording has yet: tasks with their states, logs, counters, as the format has them."""
+"""Adds tracks to a test's page that no recording has yet: tasks with their states, logs, counters."""
 
 from __future__ import annotations
 
@@ -38,10 +38,11 @@ def add(path: Path, tracks: list[Told], flows: list[tuple[int, int, int, int, st
     for told in tracks:
         at = len(said["tracks"])
         outer = [row for row in told.rows if row[2] == 0]
+        levels = max((depth + 1 for _, _, depth, *_ in told.rows), default=0)
         said["tracks"].append(
             {
                 "process": told.process, "kind": told.kind, "name": told.name, "id": 0, "serial": 0,
-                "parent": told.parent, "slices": len(told.rows), "levels": max((r[2] + 1 for r in told.rows), default=0),
+                "parent": told.parent, "slices": len(told.rows), "levels": levels,
                 "first": min((r[0] for r in outer), default=0), "last": max((r[1] for r in outer), default=0),
                 "busy": sum(r[1] - r[0] for r in outer),
             }
