@@ -208,18 +208,17 @@ class Tracks {
     const list = this._told(node);
     const y = node.rowTop + 7;
     let free = -Infinity; // where the text before ends
-    let [drawn, grave] = [-Infinity, 0]; // where the mark before is, and its level
-    for (let i = Math.max(0, firstWhere(list.length, (at) => this.x(list[at].at) > -6) - 1); i < list.length; i++) {
-      const x = this.x(list[i].at);
+    for (let i = Math.max(0, firstWhere(list.length, (at) => this.x(list[at].at) > -6) - 1); i < list.length; ) {
+      let shown = list[i];
+      const x = this.x(shown.at);
       if (x > surface.width + 6) break;
-      const { level = 0 } = list[i];
-      if (x - drawn < 1 && level <= grave) continue; // it would not be seen
-      [drawn, grave] = [x, level];
+      while (++i < list.length && this.x(list[i].at) - x < 1) if ((list[i].level ?? 0) > (shown.level ?? 0)) shown = list[i]; // of a crowd the gravest
+      const { level = 0, name } = shown;
       surface.fill(LEVEL_COLOURS[level], (context) => mark(context, level, x, y));
       if (node.kind !== "log") continue;
       const start = Math.max(x, -4) + 8;
-      const limit = (i + 1 < list.length ? this.x(list[i + 1].at) : surface.width) - 9;
-      const text = start < free || limit - start < 30 ? "" : Label.cut(list[i].name, limit - start);
+      const limit = (i < list.length ? this.x(list[i].at) : surface.width) - 9;
+      const text = start < free || limit - start < 30 ? "" : Label.cut(name, limit - start);
       if (!text) continue;
       surface.text(level > 1 ? LEVEL_COLOURS[level] : "ink2", text, start, y + 0.5);
       free = start + Label.width(text);

@@ -328,7 +328,7 @@ def test_a_task_is_filled_where_it_ran(tmp_path: Path, page: browser.Page) -> No
 def test_logs_and_counters_are_drawn(tmp_path: Path, page: browser.Page) -> None:
     page.open(story(tmp_path))
     texts = {text: (x, y, width) for text, x, y, width in watch(page)}
-    assert {"hello", "a table is locked", "void", "peak 133 MB"} <= texts.keys()
+    assert {"hello", "a table is locked", "no row", "peak 133 MB"} <= texts.keys(), "of a crowd the gravest"
     canvas = page.box("#tracks")
     assert page.texts(".kind-log .meta") == ["4"]
     _, y, _ = texts["hello"]
