@@ -176,8 +176,11 @@ class Layout {
   /** Move a node by so many places among its siblings. */
   move(/** @type {TreeNode} */ node, /** @type {number} */ by) {
     if (this.pinned.includes(node.key)) return reorder(this.pinned, this.pinned.indexOf(node.key), by);
-    const siblings = this._unpinned(node.parent ? node.parent.children : this.roots);
-    reorder(siblings, siblings.indexOf(node), by);
+    const siblings = this._ordered(node.parent ? node.parent.children : this.roots);
+    const shown = this._unpinned(siblings);
+    const past = shown[Math.max(0, Math.min(shown.length - 1, shown.indexOf(node) + by))];
+    const at = siblings.indexOf(node);
+    reorder(siblings, at, siblings.indexOf(past) - at);
     siblings.forEach((sibling, index) => this.moved.set(sibling.key, index));
   }
 
@@ -190,13 +193,17 @@ class Layout {
     }
   }
 
-  /** In the reader's order, without those that are pinned. @param {TreeNode[]} siblings */
-  _unpinned(siblings) {
+  /** In the reader's order. @param {TreeNode[]} siblings */
+  _ordered(siblings) {
     return siblings
-      .filter((node) => !this.pinned.includes(node.key))
       .map((node, index) => ({ node, rank: this.moved.get(node.key) ?? index }))
       .sort((a, b) => a.rank - b.rank)
       .map(({ node }) => node);
+  }
+
+  /** The same without those that are pinned. @param {TreeNode[]} siblings */
+  _unpinned(siblings) {
+    return this._ordered(siblings).filter((node) => !this.pinned.includes(node.key));
   }
 
   /** Place everything anew. @param {boolean} narrow whether labels are above their tracks */
