@@ -19,7 +19,6 @@ class Tracks {
     this.flows = [null, []];
     /** @type {{x: number, y: number, place: Place}[]} where arrows leave what is in view, on the canvas */
     this.ways = [];
-    this.cost = 0; // of the last frame's drawing, ms
   }
 
   /** The names and instants are there, or the colours are other ones. */
@@ -56,7 +55,6 @@ class Tracks {
   }
 
   draw() {
-    const began = performance.now();
     const { surface, view, layout, rows } = this;
     const height = this.scroller.clientHeight;
     surface.canvas.style.height = `${height}px`;
@@ -76,7 +74,6 @@ class Tracks {
     this._ring(view.hover, 1);
     this._ring(view.selection, 2);
     context.restore();
-    this.cost = performance.now() - began;
   }
 
   /** @param {TreeNode[]} shown @param {number} top @param {number} height */
