@@ -307,7 +307,7 @@ const RunLanes = (() => {
 
   /** Go to the next test of the lane, or to another lane's at that time. @param {number} step @param {boolean} across */
   function go(step, across) {
-    let i = hovered;
+    let i;
     const lane = lanes.findIndex((lane) => lane.tests.includes(hovered));
     if (lane < 0) i = lanes.find((lane) => lane.tests.length)?.tests[0] ?? -1;
     else if (!across) i = lanes[lane].tests[lanes[lane].tests.indexOf(hovered) + step] ?? hovered;
