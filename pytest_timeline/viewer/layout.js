@@ -140,6 +140,7 @@ class Layout {
       this.toggled.set(above.key, true);
       if (above.children.length > Layout.SIBLINGS) this.toggled.set("m" + above.key, true);
     }
+    if (this.roots.length > Layout.SIBLINGS) this.toggled.set("m", true);
   }
 
   /** @param {TreeNode[]} siblings */
