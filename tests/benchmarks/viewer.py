@@ -10,7 +10,7 @@ from pathlib import Path
 from pytest_timeline._codec import Names, Slices
 from pytest_timeline.export import About, make
 from pytest_timeline.timeline.model import Clock, Lane, Process, Span, Timeline, Track
-from support import browser
+from support import chromium
 
 TITLE = "report page"
 SIZES = (100_000, 1_000_000, 5_000_000)
@@ -89,15 +89,15 @@ def _tree(slices: Slices, draw: random.Random, now: int, left: int) -> tuple[int
 
 def measure(rounds: int) -> list[dict[str, object]]:
     """Return a row for each size. Raises RuntimeError where there is no Chromium."""
-    binary = browser.find()
+    binary = chromium.find()
     if binary is None:
         raise RuntimeError("no Chromium found")
     rows = []
-    with tempfile.TemporaryDirectory() as directory, browser.running(binary) as chromium:
+    with tempfile.TemporaryDirectory() as directory, chromium.running(binary) as browser:
         for size in SIZES:
             path = Path(directory) / f"{size}.html"
             make("html", About(standalone=True)).write(timeline(size), Clock(0, 1.0), path)
-            seen = [_look(chromium, path) for _ in range(rounds)]
+            seen = [_look(browser, path) for _ in range(rounds)]
             shown, frame, apart = (statistics.median(column) for column in zip(*seen, strict=True))
             rows.append(
                 {
@@ -111,8 +111,8 @@ def measure(rounds: int) -> list[dict[str, object]]:
     return rows
 
 
-def _look(chromium: browser.Browser, path: Path) -> tuple[float, float, float]:
-    page = chromium.page()
+def _look(browser: chromium.Chromium, path: Path) -> tuple[float, float, float]:
+    page = browser.page()
     page.open(path)
     shown = page.evaluate("performance.getEntriesByName('complete')[0].startTime")
     page.frame()

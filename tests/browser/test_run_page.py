@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pytest_timeline.export import About, make
 from pytest_timeline.export.index import Index
 from pytest_timeline.timeline.model import Span, Timeline
@@ -60,6 +62,7 @@ def rows(page: browser.Page) -> list[str]:
     return list(page.evaluate(NAMES))
 
 
+@pytest.mark.firefox
 def test_filtering_to_failures_and_opening_one(tmp_path: Path, page: browser.Page) -> None:
     entries = [entry(number) for number in range(24)]
     path = write(tmp_path, entries)
@@ -81,6 +84,7 @@ def test_filtering_to_failures_and_opening_one(tmp_path: Path, page: browser.Pag
     assert page.evaluate("document.getElementById('outcome').innerText") == "Failed"
 
 
+@pytest.mark.firefox
 def test_filters_and_sorting(tmp_path: Path, new_page: Callable[..., browser.Page]) -> None:
     entries = [entry(number) for number in range(24)]
     entries[5]["leaks"], entries[5]["leaked"] = 2, ["thread worker-1", "process sleep"]
@@ -128,6 +132,7 @@ def test_ten_thousand_tests_are_a_few_rows(tmp_path: Path, page: browser.Page) -
     assert rows(page)[-1] == f"test_{ordered[-1]}" and len(rows(page)) < 100
 
 
+@pytest.mark.firefox
 def test_the_bars_of_the_lanes_are_links(tmp_path: Path, page: browser.Page) -> None:
     entries = [entry(0, start=1.0, duration=4.0), entry(1, start=5.0, duration=4.0)]
     write_test_page(tmp_path)
@@ -154,6 +159,7 @@ def test_the_keyboard_alone(tmp_path: Path, page: browser.Page) -> None:
     assert 0 < box["top"] < box["bottom"] <= 1000
 
 
+@pytest.mark.firefox
 def test_hostile_text_is_shown_and_not_run(tmp_path: Path, page: browser.Page) -> None:
     entries = [entry(1, nodeid=f"{text}::{text}", leaks=1, leaked=[text], outcome="failed") for text in HOSTILE]
     page.open(write(tmp_path, entries, markers=HOSTILE))
