@@ -25,7 +25,7 @@ def running(request: pytest.FixtureRequest) -> Iterator[chromium.Chromium | fire
     kind = {"chromium": chromium, "firefox": firefox}[request.param]
     binary = kind.find()
     if binary is None:
-        pytest.skip(f"no {request.param} here: install it, or name it in {kind.VARIABLE}")
+        pytest.skip(f"no {request.param.title()} here: install it, or name it in {kind.VARIABLE}")
     with kind.running(binary) as browser:
         yield browser
 
