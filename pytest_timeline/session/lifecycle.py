@@ -17,6 +17,14 @@ class Lifecycle:
         self._story = story
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        self._story.begin_tests()
+        try:
+            return (yield)
+        finally:
+            self._story.end_tests()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         self._story.begin_test(item)
         try:
@@ -71,4 +79,4 @@ class Lifecycle:
             self._story.raised(error)
             raise
         finally:
-            self._story.end_span()
+            self._story.end_phase()

@@ -87,6 +87,10 @@ class Page(ABC):
         """Press and release each key, by the name that JavaScript has for it."""
 
     @abstractmethod
+    def press_with(self, modifier: str, key: str) -> None:
+        """Press a key while another one is held: Alt, Control or Shift."""
+
+    @abstractmethod
     def write(self, text: str) -> None:
         """Type the text into what has the focus."""
 

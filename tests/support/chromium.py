@@ -31,8 +31,10 @@ FLAGS = (
     "--hide-scrollbars",
 )
 KEYS = {"Escape": 27, "Enter": 13, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Tab": 9, " ": 32}
+KEYS |= {"Home": 36, "End": 35}
 TEXT_KEYS = {"Enter": "\r"}
-SHIFT = 8
+MODIFIERS = {"Alt": 1, "Control": 2, "Shift": 8}
+SHIFT = MODIFIERS["Shift"]
 
 
 def find() -> str | None:
@@ -192,6 +194,12 @@ class ChromiumPage(Page):
                 windowsVirtualKeyCode=code,
             )
             self.call("Input.dispatchKeyEvent", type="keyUp", key=key, modifiers=modifiers, windowsVirtualKeyCode=code)
+        self.frame()
+
+    def press_with(self, modifier: str, key: str) -> None:
+        about = {"key": key, "modifiers": MODIFIERS[modifier], "windowsVirtualKeyCode": KEYS[key]}
+        self.call("Input.dispatchKeyEvent", type="rawKeyDown", **about)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **about)
         self.frame()
 
     def write(self, text: str) -> None:

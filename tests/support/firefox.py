@@ -25,7 +25,7 @@ VARIABLE = "FIREFOX_BINARY"
 BINARIES = ("firefox-esr", "firefox")
 PREFERENCES = {"ui.prefersReducedMotion": 1, "ui.useOverlayScrollbars": 1, "layout.css.devPixelsPerPx": "1.0"}
 KEYS = {
-    "Escape": "\ue00c", "Enter": "\ue007", "Tab": "\ue004", "Shift": "\ue008", "Control": "\ue009",
+    "Escape": "\ue00c", "Enter": "\ue007", "Tab": "\ue004", "Shift": "\ue008", "Control": "\ue009", "Alt": "\ue00a",
     "Home": "\ue011", "End": "\ue010", "PageUp": "\ue00e", "PageDown": "\ue00f",
     "ArrowLeft": "\ue012", "ArrowUp": "\ue013", "ArrowRight": "\ue014", "ArrowDown": "\ue015",
 }  # fmt: skip
@@ -253,6 +253,11 @@ class FirefoxPage(Page):
         for key in keys:
             with self._held("Shift" if len(key) == 1 and key.isupper() else None):
                 self._keys(("keyDown", key), ("keyUp", key))
+        self.frame()
+
+    def press_with(self, modifier: str, key: str) -> None:
+        with self._held(modifier):
+            self._keys(("keyDown", key), ("keyUp", key))
         self.frame()
 
     def write(self, text: str) -> None:
