@@ -112,7 +112,7 @@ const RunTable = (() => {
     const outcome = tests.outcome[i];
     const bad = RunData.bad(i);
     const page = RunData.page(i);
-    const lost = tests.dropped[i];
+    const [lost, folded] = [tests.dropped[i], tests.folded[i]];
     const number = (/** @type {number} */ value) => Dom.el("td.number-cell" + (value ? "" : ".dim"), null, value ? Format.count(value) : "·");
     const mark = Dom.icon("outcome-" + outcome);
     mark.classList.add(outcome);
@@ -123,12 +123,12 @@ const RunTable = (() => {
       Dom.el(
         "td.test-cell",
         { title: `${RunData.file(i)}::${tests.name[i]}` },
-        Dom.el("div.named", null, Dom.el("a", { href: page || null }, RunData.name(i)), Dom.el("span", null, RunData.file(i))),
+        Dom.el("div.named", null, Dom.el("a", { href: page || null }, RunData.name(i)), tests.name[i] && Dom.el("span", null, RunData.file(i))),
         bad && tests.exception[i] && Dom.el("div.message", { title: tests.exception[i] }, tests.exception[i]),
       ),
       Dom.el("td.time-cell", null, Format.cell(tests.duration[i] * 1e3)),
-      Dom.el("td.phase-cell", { title: phases(i).map(([phase, us]) => `${phase} ${time(us)}`).join(", ") }, bar(phases(i), Math.max(1, (tests.duration[i] / scale) * 100))),
-      Dom.el("td.where-cell", { title: where(i).map(([category, us]) => `${Theme.label(category)} ${time(us)}`).join(", ") }, bar(where(i))),
+      Dom.el("td.phase-cell", { title: [...phases(i), ["in fixtures", tests.fixtures[i]]].map(([phase, us]) => `${phase} ${time(us)}`).join(", ") }, bar(phases(i), Math.max(1, (tests.duration[i] / scale) * 100))),
+      Dom.el("td.where-cell", { title: where(i).map(([category, us]) => `${category === "machinery" ? "pytest" : Theme.label(category)} ${time(us)}`).join(", ") }, bar(where(i))),
       Dom.el("td.worker-cell", null, RunData.worker(RunData.lanes[tests.worker[i]])),
       number(tests.processes[i] - 1),
       number(tests.threads[i]),
@@ -138,7 +138,8 @@ const RunTable = (() => {
         null,
         tests.leaks[i] > 0 && tag(".amber", "leak", Format.plural(tests.leaks[i], "leak"), "Outlived the test: " + tests.leaked[i].join(", ")),
         tests.rerun[i] > 0 && tag("", "rerun", `rerun ${tests.rerun[i]}`, "Not the first try"),
-        lost > 0 && tag(".amber", "cut", "dropped", `${Format.count(lost)} records found no room`),
+        lost > 0 && tag(".amber", "cut", `${Format.count(lost)} dropped`, "Records that found no room: calls are missing"),
+        folded > 0 && tag("", "cut", `${Format.percent(folded / (folded + tests.slices[i]))} folded`, `${Format.plural(folded, "short call")} folded into the callers, which keep the time`),
       ),
     );
   }
