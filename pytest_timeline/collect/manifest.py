@@ -12,8 +12,9 @@ import orjson
 from pytest_timeline.collect import leaks
 from pytest_timeline.collect.family import Family, Window
 from pytest_timeline.collect.rate import Rate
-from pytest_timeline.export.index import Index
+from pytest_timeline.export.index import PHASES, Index
 from pytest_timeline.outputs import MANIFEST
+from pytest_timeline.timeline.model import Timeline
 
 VERSION = 1
 
@@ -43,7 +44,7 @@ class Manifest:
             "start": rate.seconds(timeline.start - rate.origin),
             "duration": rate.seconds(timeline.end - timeline.start),
             "rerun": timeline.args["rerun"],
-            "phases": result.get("phases", {}),
+            "phases": result.get("phases") or _phases(timeline, rate),
             "slices": sum(len(track.slices) for track in threads),
             "folded": timeline.args["folded"],
             "dropped": window.dropped,
@@ -111,6 +112,12 @@ class Manifest:
         draft = directory / f".{MANIFEST}"
         draft.write_bytes(orjson.dumps(run))
         os.replace(draft, directory / MANIFEST)
+
+
+def _phases(timeline: Timeline, rate: Rate) -> dict[str, float]:
+    """Return how long the phases took of a test that was not reported: it crashed."""
+    spans = timeline.story.spans if timeline.story else []
+    return {span.name: rate.seconds(span.end - span.start) for span in spans if span.depth == 1 and span.name in PHASES}
 
 
 def _lanes(families: list[Family], rate: Rate | None, workers: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -82,6 +82,16 @@ const RunData = (() => {
   const name = (/** @type {number} */ i) => tests.name[i] || file(i);
   /** What a reader calls it, with a capital. @param {string} category */
   const label = (category) => Theme.label(category).replace(/^./, (first) => first.toUpperCase());
+  /** How it ended that died. @param {Lane} lane */
+  function ended({ died }) {
+    const how = died?.signal ?? (died?.exit_code === undefined ? "" : `exit status ${died.exit_code}`);
+    return how ? `crashed, ${how}` : "crashed";
+  }
+  /** Why a test failed. @param {number} i @returns {string} */
+  function message(i) {
+    const lane = lanes[tests.worker[i]];
+    return tests.exception[i] || (tests.outcome[i] === "crashed" && lane ? `${lane.worker ? `worker ${lane.worker}` : "pytest"} ${ended(lane)}` : "");
+  }
   const worker = (/** @type {Lane | undefined} */ lane) => (lane ? lane.worker ?? "main" : "");
   /** @param {number} us */
   const time = (us) => Format.time(us * 1e3);
@@ -91,6 +101,6 @@ const RunData = (() => {
     outcomes: [...outcomes].sort((a, b) => rank(a[0]) - rank(b[0])),
     fixtures: /** @type {Fixture[]} */ (data.fixtures),
     uses: /** @type {string[][]} */ (data.uses),
-    wide, last, end, between, rest, rank, bad, total, page, file, name, label, worker, time,
+    wide, last, end, between, rest, rank, bad, ended, message, total, page, file, name, label, worker, time,
   };
 })();

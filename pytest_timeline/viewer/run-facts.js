@@ -106,10 +106,10 @@ const RunFacts = (() => {
         noun,
         [
           ["collection", "Collection", collection, "Finding the tests: imports, conftest files"],
+          ["machinery", "pytest", machinery, "pytest and its plugins: their start, and between the phases of a test"],
           ["setup", "Setup", setUp, "Fixtures set up, and what pytest does around them"],
           ["call", "Test bodies", call],
           ["teardown", "Teardown", tearDown],
-          ["machinery", "pytest", machinery, "pytest and its plugins: their start, and between the phases of a test"],
           ["idle", "Idle", idle, "No test ran, though there were more to come, here or on another worker"],
           ["after", "Shutdown", after, "After the last test of the run"],
         ],
@@ -184,7 +184,7 @@ const RunFacts = (() => {
       ["Platform", data.platform],
       ["Plugins", (data.plugins ?? []).join(", ")],
       ["Workers", RunData.lanes.filter((lane) => lane.worker).map((lane) => Dom.el("div", null, [
-        `${lane.worker}: process ${lane.pid}`, Format.plural(lane.tests.length, "test"), lane.replaces && `replaces ${lane.replaces}`, lane.died && RunLanes.ended(lane),
+        `${lane.worker}: process ${lane.pid}`, Format.plural(lane.tests.length, "test"), lane.replaces && `replaces ${lane.replaces}`, lane.died && RunData.ended(lane),
         workers.find((worker) => worker.id === lane.worker)?.clock_error_us && `clock known to ${time(workers.find((worker) => worker.id === lane.worker)?.clock_error_us ?? 0)}`,
       ].filter(Boolean).join(", ")))],
     ]);

@@ -119,7 +119,7 @@ const RunLanes = (() => {
       context.globalAlpha = 1;
     }
     idle(done, Math.min(last, lane.end), y, "idle");
-    if (!lane.died) idle(last, lane.end, y, "shutdown");
+    if (!lane.died) idle(Math.max(last, lane.ready), lane.end, y, "shutdown");
     for (const i of lane.tests) if (RunData.bad(i)) flag(i, y);
     if (lane.died) zigzag(lane, y);
   }
@@ -132,16 +132,10 @@ const RunLanes = (() => {
     context.beginPath();
     for (let bend = 0; bend <= 5; bend++) context.lineTo(at + (bend % 2 ? 5 : 1), y - 4 + bend * 6);
     context.stroke();
-    const text = ended(lane);
+    const text = RunData.ended(lane);
     context.font = `600 11px ${family}`;
     const room = width - RIGHT - at - 10;
     write(text, room < context.measureText(text).width ? at - context.measureText(text).width - 8 : at + 10, y + 11, "fail", "600");
-  }
-
-  /** How it ended that died. @param {typeof lanes[number]} lane */
-  function ended({ died }) {
-    const how = died?.signal ?? (died?.exit_code === undefined ? "" : `exit status ${died.exit_code}`);
-    return how ? `crashed, ${how}` : "crashed";
   }
 
   /** @param {number} i @param {number} y */
@@ -250,7 +244,7 @@ const RunLanes = (() => {
     const most = parts.reduce((a, b) => (b[1] > a[1] ? b : a), ["machinery", 0]);
     for (const [category, us] of wide < 4 ? [[most[0], tests.duration[i]]] : parts) {
       const part = (Number(us) / tests.duration[i]) * wide;
-      const style = Theme.style(category === "machinery" ? "lane2" : Theme.waits(String(category)) ? String(category) : `strong ${category === "other" ? "lane" : category}`, "");
+      const style = Theme.style(`strong ${category === "other" ? "lane" : category}`, "");
       context.fillStyle = Theme.pattern(style, context) ?? Theme.fill(style);
       context.fillRect(begin, y, part + 0.4, BAR);
       begin += part;
@@ -414,5 +408,5 @@ const RunLanes = (() => {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => (Theme.refresh(), draw()));
   RunList.listen(update);
 
-  return { ended, ring: (/** @type {number} */ i) => ring(spotOf(i)) };
+  return { ring: (/** @type {number} */ i) => ring(spotOf(i)) };
 })();

@@ -33,7 +33,7 @@ const RunList = (() => {
 
   /** What a query is looked for in. @param {number} i */
   const haystack = (i) =>
-    (haystacks[i] ??= [RunData.file(i) + "::" + tests.name[i], tests.exception[i], ...tests.markers[i].map((/** @type {number} */ marker) => RunData.markers[marker])]
+    (haystacks[i] ??= [RunData.file(i) + "::" + tests.name[i], RunData.message(i), ...tests.markers[i].map((/** @type {number} */ marker) => RunData.markers[marker])]
       .join("\n")
       .toLowerCase());
 

@@ -15,7 +15,7 @@ const RunTable = (() => {
   let [first, last] = [0, 0];
 
   /** @param {number} item */
-  const height = (item) => (item < 0 ? 28 : narrow.matches ? (RunData.bad(item) ? 100 : 66) : RunData.bad(item) && tests.exception[item] ? 56 : 32);
+  const height = (item) => (item < 0 ? 28 : RunData.bad(item) && RunData.message(item) ? (narrow.matches ? 100 : 56) : narrow.matches ? 66 : 32);
 
   function update() {
     const shown = RunList.shown();
@@ -111,20 +111,21 @@ const RunTable = (() => {
   function line(i) {
     const outcome = tests.outcome[i];
     const bad = RunData.bad(i);
+    const message = bad && RunData.message(i);
     const page = RunData.page(i);
     const [lost, folded] = [tests.dropped[i], tests.folded[i]];
     const number = (/** @type {number} */ value) => Dom.el("td.number-cell" + (value ? "" : ".dim"), null, value ? Format.count(value) : "·");
     const mark = Dom.icon("outcome-" + outcome);
     mark.classList.add(outcome);
     return Dom.el(
-      "tr" + (bad ? ".bad" : "") + (bad && tests.exception[i] ? ".told" : ""),
+      "tr" + (bad ? ".bad" : "") + (message ? ".told" : ""),
       { "data-test": i },
       Dom.el("td.icon-cell", { title: outcome }, mark, Dom.el("span.unseen", null, outcome)),
       Dom.el(
         "td.test-cell",
         { title: `${RunData.file(i)}::${tests.name[i]}` },
         Dom.el("div.named", null, Dom.el("a", { href: page || null }, RunData.name(i)), tests.name[i] && Dom.el("span", null, RunData.file(i))),
-        bad && tests.exception[i] && Dom.el("div.message", { title: tests.exception[i] }, tests.exception[i]),
+        message && Dom.el("div.message", { title: message }, message),
       ),
       Dom.el("td.time-cell", null, Format.cell(tests.duration[i] * 1e3)),
       Dom.el("td.phase-cell", { title: [...phases(i), ["in fixtures", tests.fixtures[i]]].map(([phase, us]) => `${phase} ${time(us)}`).join(", ") }, bar(phases(i), Math.max(1, (tests.duration[i] / scale) * 100))),
