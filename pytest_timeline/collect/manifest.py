@@ -101,6 +101,7 @@ class Manifest:
             "combined": self.combined,
             "report": self.report,
             "dropped": dropped,
+            "errors": list(dict.fromkeys(each for family in families for each in family.story.not_collected)),
             "warnings": self.warnings,
         }
         if self._index is not None:

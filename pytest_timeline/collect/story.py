@@ -13,6 +13,7 @@ from pytest_timeline.timeline.model import Instant, Span
 SESSION_BEGIN, SESSION_END, TEST_BEGIN, TEST_END, SPAN_BEGIN, SPAN_END, INSTANT = range(1, 8)
 CRASHED = "crashed"
 COLLECTION = "collection"
+NOT_COLLECTED = "not collected"
 RUNNING = "running"
 
 
@@ -34,6 +35,7 @@ class Story:
         self.end: dict[str, Any] | None = None
         self.ended = 0  # tick of the session's end, 0 = not told
         self.collection: Span | None = None  # of the tests, before the first of them
+        self.not_collected: list[tuple[str, str]] = []  # what, and why
         self.tests = 0  # begun
         self.damaged = 0  # marks that could not be read
         self._told = Told()
@@ -73,9 +75,10 @@ class Story:
                 if span.name == COLLECTION and self._told.test is None:
                     self.collection = span
         elif code == INSTANT:
-            self._told.instants.append(
-                Instant(str(what.get("name")), str(what.get("cat", "user")), tick, what.get("args") or {})
-            )
+            instant = Instant(str(what.get("name")), str(what.get("cat", "user")), tick, what.get("args") or {})
+            self._told.instants.append(instant)
+            if instant.name == NOT_COLLECTED and self._told.test is None:
+                self.not_collected.append((str(instant.args.get("nodeid")), str(instant.args.get("message", ""))))
         return None
 
     def close(self, tick: int) -> Told:

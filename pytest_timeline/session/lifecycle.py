@@ -24,6 +24,10 @@ class Lifecycle:
         finally:
             self._story.end_span()
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self._story.not_collected(report)
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         self._story.begin_test(item)

@@ -20,6 +20,7 @@ NODEID_CHARACTERS = 4000  # a mark must fit into a chunk
 TRACEBACK_LINES, LINE_CHARACTERS = 20, 300
 MARKERS, MARKER_CHARACTERS = 16, 80
 FIXTURES, FIXTURE_CHARACTERS = 40, 80
+NOT_COLLECTED = "not collected"
 PARAMETER = "get_direct_param_fixture_func"  # what pytest makes of the values in @pytest.mark.parametrize
 GENERATOR_FLAGS = 0x20 | 0x200  # CO_GENERATOR, CO_ASYNC_GENERATOR
 
@@ -81,6 +82,13 @@ class Story:
     @_guarded
     def begin_collection(self) -> None:
         self.recording.mark("SPAN_BEGIN", {"name": "collection", "cat": "test"})
+
+    @_guarded
+    def not_collected(self, report: pytest.CollectReport) -> None:
+        lines = report.longreprtext.splitlines()
+        why = next((line[1:].strip() for line in lines if line.startswith("E ")), lines[-1] if lines else "")
+        args = {"nodeid": report.nodeid[:NODEID_CHARACTERS], "message": why[:MESSAGE_CHARACTERS]}
+        self.recording.mark("INSTANT", {"name": NOT_COLLECTED, "cat": "test", "args": args})
 
     @_guarded
     def begin_test(self, item: pytest.Item) -> None:

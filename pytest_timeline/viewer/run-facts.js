@@ -64,6 +64,12 @@ const RunFacts = (() => {
     const shown = /** @type {[string, string][]} */ (data.warnings.map((/** @type {string} */ text) => [text, /records found no room/.test(text) && tests.dropped.some(Boolean) ? "dropped" : ""]));
     if (folded)
       shown.push([`${Format.count(folded)} short calls (${Format.percent(folded / (slices + folded))}) are folded into their callers in ${many("folded")}: those keep their time.`, "folded"]);
+    const errors = /** @type {[string, string][]} */ (data.errors ?? []);
+    Dom.get("errors").hidden = !errors.length;
+    Dom.fill(
+      Dom.get("errors"),
+      errors.map(([what, why]) => Dom.el("li", null, Dom.icon("outcome-error"), Dom.el("span", null, "Not collected: ", Dom.el("b", null, what), why && " ", why && Dom.el("code", null, why)))),
+    );
     Dom.get("warnings").hidden = !shown.length;
     Dom.fill(
       Dom.get("warnings"),
@@ -73,8 +79,8 @@ const RunFacts = (() => {
 
   /** A bar of shares with its legend. @param {string} title @param {string} about @param {[string, string, number, string?][]} parts @param {boolean} choosable */
   function shares(title, about, parts, choosable) {
-    const seen = parts.filter((part) => part[2] > 0);
-    const sum = seen.reduce((sum, part) => sum + part[2], 0);
+    const sum = parts.reduce((sum, part) => sum + part[2], 0);
+    const seen = parts.filter((part) => part[2] > (choosable ? 0 : sum / 1000));
     return Dom.el(
       "div",
       null,
@@ -196,7 +202,18 @@ const RunFacts = (() => {
     dialog.showModal();
   }
 
+  /** A run may have no tests. */
+  function none() {
+    const none = !RunData.count;
+    for (const id of ["shares", "lanes", "table"]) Dom.get(id).hidden = none && (id !== "lanes" || !RunData.lanes.length);
+    Dom.get("none").hidden = !none;
+    Dom.fill(Dom.get("none"), `No test was run: ${exit}.`);
+    Dom.get("table").classList.toggle("alone", !workers.length);
+    if (!workers.length) Dom.fill(Dom.get("lanes-title"), "The run");
+  }
+
   head();
+  none();
   warnings();
   where();
   fixtures();

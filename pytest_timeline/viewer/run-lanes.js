@@ -134,8 +134,11 @@ const RunLanes = (() => {
     context.stroke();
     const text = RunData.ended(lane);
     context.font = `600 11px ${family}`;
-    const room = width - RIGHT - at - 10;
-    write(text, room < context.measureText(text).width ? at - context.measureText(text).width - 8 : at + 10, y + 11, "fail", "600");
+    const wide = context.measureText(text).width;
+    const begin = width - RIGHT - at - 10 < wide ? at - wide - 10 : at + 10;
+    context.fillStyle = Theme.colour("card");
+    context.fillRect(begin - 4, y + 3, wide + 8, 16);
+    write(text, begin, y + 11, "fail", "600");
   }
 
   /** @param {number} i @param {number} y */

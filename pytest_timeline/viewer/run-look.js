@@ -70,7 +70,7 @@
     const at = RunData.categories.indexOf(category);
     const found = every((i) => tests.times[i][at] > tests.duration[i] / 2 && tests.times[i][at] > 50_000);
     const waited = found.reduce((total, i) => total + tests.times[i][at], 0);
-    if (waited < all * MUCH / 2) return null;
+    if (!found.length || waited < all * MUCH / 2) return null;
     return {
       text: [`${Format.plural(found.length, "test")} mostly ${does[found.length === 1 ? 0 : 1]}: ${time(waited)}, ${Format.percent(waited / all)} of all tests' time.`],
       act: ["Sort by it", { category, sort: "where" }],

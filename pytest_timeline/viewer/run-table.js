@@ -42,7 +42,7 @@ const RunTable = (() => {
       else head.parentElement?.removeAttribute("aria-sort");
     }
     Dom.get("table").setAttribute("aria-rowcount", String(items.length + 1));
-    Dom.get("nothing").hidden = shown.length > 0;
+    Dom.get("nothing").hidden = shown.length > 0 || !RunData.count;
     Dom.get("count").textContent = shown.length < RunData.count ? `${Format.count(shown.length)} of ${Format.plural(RunData.count, "test")}` : Format.plural(RunData.count, "test");
     scroll();
   }
@@ -89,7 +89,7 @@ const RunTable = (() => {
   function heading(item) {
     const [count, us] = item === FAILURES ? sums : sums.slice(2);
     const text = `${Format.plural(count, "test")}, ${time(us)}${item === OTHERS ? ", slowest first" : ""}`;
-    return Dom.el("tr.heading", null, Dom.el("td", { colspan: 10 }, Dom.el("b", null, item === FAILURES ? "Failures" : "Everything else"), " ", text));
+    return Dom.el("tr.heading", null, Dom.el("td", { colspan: 10 }, Dom.el("b", null, item === FAILURES ? "Failures" : sums[0] ? "Everything else" : "Tests"), " ", text));
   }
 
   /** Parts of a whole, side by side. @param {[string, number][]} parts @param {number} [width] percent */

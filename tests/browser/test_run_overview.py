@@ -121,7 +121,9 @@ def test_what_is_worth_a_look_is_found_and_shown(tmp_path: Path, page: browser.P
 
 
 def test_a_run_without_a_finding_has_no_box_for_them(tmp_path: Path, page: browser.Page) -> None:
-    page.open(write(tmp_path, [entry(n, outcome="passed", start=1.0) for n in (0, 11)], warnings=[]))
+    lanes = {name: {"collection": [850_000, 900_000]} for name in ("gw0", "gw1")}
+    entries = [entry(number, outcome="passed", start=1.0) for number in (0, 11)]
+    page.open(write(tmp_path, entries, lanes=lanes, warnings=[]))
     assert page.evaluate("['look', 'aside', 'warnings'].map(id => document.getElementById(id).hidden)") == [True] * 3
 
 
