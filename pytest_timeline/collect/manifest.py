@@ -135,7 +135,7 @@ def _lanes(families: list[Family], rate: Rate | None, workers: list[dict[str, An
         story = family.story
         if family.root is None or not (story.tests or family.worker):
             continue
-        lane = {"worker": family.worker, "pid": family.root.pid, "begin": micro(family.root.start_tick)}
+        lane: dict[str, Any] = {"worker": family.worker, "pid": family.root.pid, "begin": micro(family.root.start_tick)}
         lane["end"] = micro(story.ended or family.end)
         if story.collection is not None:
             lane["collection"] = [micro(story.collection.start), micro(story.collection.end)]

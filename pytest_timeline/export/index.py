@@ -160,9 +160,7 @@ class _Test:
 
     __slots__ = ("entry", "exception", "fixtures", "line", "markers", "times", "uses")
 
-    def __init__(
-        self, entry: dict[str, Any], times: dict[str, int], markers: list[str], uses: tuple[int, ...]
-    ) -> None:
+    def __init__(self, entry: dict[str, Any], times: dict[str, int], markers: list[str], uses: tuple[int, ...]) -> None:
         self.entry = entry
         self.times = times
         self.markers = markers

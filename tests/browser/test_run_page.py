@@ -92,7 +92,7 @@ def test_notes_and_users_of_a_fixture_are_filters(tmp_path: Path, new_page: Call
     assert "42 short calls (20 %) are folded into their callers in 2 tests" in page.text("#warnings")
     page.click("#warnings button")
     assert {*rows(page)} == {"test_7", "test_9"} and page.texts("#rows .tag") == ["75 % folded"] * 2
-    assert page.texts("#chips button") == ["with folded calls\n×"]
+    assert page.text("#chips").startswith("with folded calls")
     page.click("#chips button")
     assert len(rows(page)) == 24
     page.click("#fixture-list summary")
