@@ -8,6 +8,7 @@ const CATEGORIES = ["own", "library", "c", "sleep", "lock", "io"];
 const WAITS = ["sleep", "lock", "io"];
 const FILES = ["tests/test_b.py", "test_a.py", "tests/unit/test_c.py"];
 const MARKERS = ["slow", "db"];
+const USES = [[], ["engine"], ["engine", "client"]]; // fixtures
 
 /** A run of so many tests, one object each; times in microseconds. */
 function run(seed, count) {
@@ -21,7 +22,7 @@ function run(seed, count) {
       file: below(3), line: i, name: below(20) ? `TestX::test_${below(count)}[${i}]` : "", outcome: OUTCOMES[failed ? below(3) : 3 + below(4)],
       rerun: below(9) ? 0 : 1, slices: below(1_000), folded: below(4) ? 0 : below(9), dropped: 0, processes: 1 + below(3), threads: 1 + below(5),
       tasks: below(3), leaks: below(9) ? 0 : below(3), leaked: [], worker: below(3) - 1, start: i * 1_000, duration,
-      phases: [below(500), below(500), below(500)], times, fixtures: 0, markers: [0, 1].filter(() => !below(3)),
+      phases: [below(500), below(500), below(500)], times, fixtures: 0, uses: below(3), markers: [0, 1].filter(() => !below(3)),
       exception: failed ? `ValueError: ${i} is Odd` : "", page: below(4) ? `t ${i}#` : "", also: 0,
     };
   });
@@ -31,7 +32,7 @@ function run(seed, count) {
 function open(tests, hash = "") {
   const columns = Object.fromEntries(Object.keys(run(1, 1)[0]).map((key) => [key, tests.map((each) => each[key])]));
   const lanes = ["gw0", "gw1"].map((worker, index) => ({ worker, pid: index, begin: 5, end: 9_000_000 }));
-  const data = { files: FILES, markers: MARKERS, categories: CATEGORIES, fixtures: [], lanes, duration: 2, tests: columns };
+  const data = { files: FILES, markers: MARKERS, categories: CATEGORIES, fixtures: [], wide: [], uses: USES, lanes, duration: 10, tests: columns };
   const bar = addressBar();
   bar.location.hash = hash;
   const canvas = { getContext: () => null };
@@ -53,7 +54,7 @@ test("what the run comes to", () => {
   assert.equal(RunData.total("leaks"), sum(tests.map(({ leaks }) => leaks)));
   const counted = OUTCOMES.map((outcome) => [outcome, tests.filter((each) => each.outcome === outcome).length]);
   assert.deepEqual(plain(RunData.outcomes), counted);
-  assert.equal(RunData.end, 9_000_000);
+  assert.equal(RunData.end, Math.max(10_000_000, ...tests.map(({ start, duration }) => start + duration)));
   RunData.lanes.forEach((lane, worker) => {
     const own = tests.flatMap((each, i) => (each.worker === worker ? [i] : []));
     assert.deepEqual(plain(lane.tests), own);
@@ -126,7 +127,9 @@ test("filters, alone and together, and the same in the address", () => {
     for (const outcome of outcomes) RunList.toggle(outcome);
     RunList.toggle("skipped");
     RunList.toggle("skipped");
-    RunList.set({ query, file, marker, least });
+    const note = some("leaks", "reruns", "folded") ?? "";
+    const fixture = some("engine", "client") ?? "";
+    RunList.set({ query, file, marker, least, note, fixture });
     assert.equal(told, outcomes.length + 3);
     const words = query.toLowerCase().split(" ").filter(Boolean);
     const expected = tests.flatMap((each, i) => {
@@ -136,7 +139,9 @@ test("filters, alone and together, and the same in the address", () => {
         words.every((word) => text.some((part) => part.includes(word))) &&
         (!file || FILES[each.file] === file) &&
         (!marker || each.markers.includes(MARKERS.indexOf(marker))) &&
-        each.duration >= least * 1_000;
+        each.duration >= least * 1_000 &&
+        (!note || each[{ leaks: "leaks", reruns: "rerun", folded: "folded" }[note]] > 0) &&
+        (!fixture || USES[each.uses].includes(fixture));
       return kept ? [i] : [];
     });
     assert.deepEqual(plain(RunList.shown()).sort((a, b) => a - b), expected);
