@@ -20,7 +20,7 @@ function make(...threads) {
     }
     add("process", process, "processes");
   });
-  const processes = threads.map((_, process) => ({ name: `python ${process}`, pid: 100 + process }));
+  const processes = threads.map((_, process) => ({ name: `python ${process}`, pid: 100 + process, parent: process ? 0 : null }));
   return new Layout({ head: { processes, duration: 1_000 }, tracks });
 }
 
@@ -42,7 +42,7 @@ test("lanes come before threads, children below their parent, each process below
   const layout = make(2, 1);
   layout.arrange(false);
   assert.deepEqual(keys(layout), ["t0", "p0", "t4", "t1", "t2", "t3", "p1", "t6", "t5"]);
-  assert.deepEqual(plain(layout.visible.map(({ depth }) => depth)), [0, 0, 1, 1, 1, 2, 0, 1, 1]);
+  assert.deepEqual(plain(layout.visible.map(({ level }) => level)), [1, 1, 2, 2, 2, 3, 1, 2, 2]);
   assert.equal(layout.mainTrack().name, "MainThread");
   assert.equal(layout.nodes.get("p0").meta, "1 child");
 });
@@ -63,10 +63,7 @@ for (const narrow of [false, true]) {
           assert.equal(node.y, y);
           assert.ok(node.height > 0 && node.rowTop >= node.y);
           for (const at of [y, y + node.height / 2, y + node.height - 0.01]) assert.equal(layout.at(at)?.key, node.key);
-          if (node.track) {
-            const last = layout.rowBox(node, Math.max(0, node.track.columns.depths - 1));
-            assert.ok(last.y >= node.rowTop && last.y + last.height <= node.y + node.height, node.key);
-          }
+          for (const row of layout.rows(node)) assert.ok(row.y >= node.rowTop && row.y + row.height <= node.y + node.height, node.key);
           y += node.height;
         }
         assert.equal(layout.at(y), null);
@@ -76,9 +73,9 @@ for (const narrow of [false, true]) {
         const action = Math.floor(draw() * 3);
         if (action === 0) layout.toggle(node);
         if (action === 1) layout.pin(node);
-        if (action === 2 && node.kind !== "more" && !layout.pinned.includes(node.key)) {
-          const parent = node.parent?.key ?? "";
-          const siblings = order((node.parent ? node.parent.children : layout.roots).map((each) => each.key).filter((key) => !key.startsWith("m")), parent);
+        const parent = node.parent?.key ?? "";
+        const siblings = order((node.parent ? node.parent.children : layout.roots).map((each) => each.key), parent);
+        if (action === 2 && node.kind !== "more" && !siblings.some((key) => layout.pinned.includes(key))) {
           const by = pick([-2, -1, 1, 2]);
           layout.move(node, by);
           const to = Math.min(siblings.length - 1, Math.max(0, siblings.indexOf(node.key) + by));
