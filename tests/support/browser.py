@@ -74,6 +74,9 @@ class Page(ABC):
         self.click_at(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 
     @abstractmethod
+    def hover_at(self, x: float, y: float) -> None: ...
+
+    @abstractmethod
     def click_at(self, x: float, y: float, *, count: int = 1) -> None: ...
 
     @abstractmethod

@@ -156,6 +156,10 @@ class ChromiumPage(Page):
             raise BrowserError(details.get("exception", {}).get("description", details["text"]))
         return answer["result"].get("value")
 
+    def hover_at(self, x: float, y: float) -> None:
+        self._mouse("mouseMoved", x, y)
+        self.frame()
+
     def click_at(self, x: float, y: float, *, count: int = 1) -> None:
         self._mouse("mouseMoved", x, y)
         for click in range(1, count + 1):

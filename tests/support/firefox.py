@@ -234,6 +234,9 @@ class FirefoxPage(Page):
             raise BrowserError(answer["exceptionDetails"]["text"])
         return json.loads(answer["result"]["value"])[0]
 
+    def hover_at(self, x: float, y: float) -> None:
+        self._mouse(_to(x, y))
+
     def click_at(self, x: float, y: float, *, count: int = 1) -> None:
         click = [{"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]
         self._mouse(_to(x, y), *click * count)
