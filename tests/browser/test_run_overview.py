@@ -21,8 +21,7 @@ def hover(page: browser.Page, lane: int, seconds: float, run: float) -> tuple[fl
     canvas = page.box("#gantt")
     x = canvas["x"] + LEFT + (canvas["width"] - LEFT - RIGHT) * seconds / run
     y = canvas["y"] + TOP + ROW * lane + 27
-    page.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
-    page.frame()
+    page.hover_at(x, y)
     return x, y
 
 
