@@ -1,4 +1,4 @@
-"""The hooks around a test, which tell the story. Each passes on what it wraps, untouched."""
+"""The hooks around the collection and around a test, which tell the story. Each passes on what it wraps, untouched."""
 
 from __future__ import annotations
 
@@ -23,6 +23,17 @@ class Lifecycle:
             return (yield)
         finally:
             self._story.end_tests()
+
+    def pytest_collection(self) -> Generator[None, object, object]:
+        self._story.begin_collection()
+        try:
+            return (yield)
+        finally:
+            self._story.end_span()
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self._story.not_collected(report)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:

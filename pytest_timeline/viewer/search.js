@@ -49,7 +49,7 @@ class Search {
 
   /** @param {Place} hit */
   select(hit) {
-    const node = this.layout.nodes.get(`t${hit.track}`);
+    const node = this.layout.nodeOf(hit.track);
     if (node) {
       this.layout.reveal(node);
       this.layout.toggle(node, true);

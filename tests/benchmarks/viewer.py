@@ -13,7 +13,8 @@ from pathlib import Path
 
 import viewer_peers
 from measure import Row, row, run
-from support import browser
+from support import chromium
+from support.browser import BrowserError
 
 TITLE = "Report page"
 NOTE = (
@@ -68,11 +69,11 @@ def record(units: int, directory: Path) -> tuple[int, dict[str, Path]]:
 
 def measure(rounds: int) -> list[Row]:
     """Let each viewer show the same slices, `rounds` times in turn. Raises RuntimeError where there is no Chromium."""
-    binary = browser.find()
+    binary = chromium.find()
     if binary is None:
         raise RuntimeError("no Chromium found")
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory() as scratch, browser.running(binary) as chromium:
+    with tempfile.TemporaryDirectory() as scratch, chromium.running(binary) as browser:
         directory = Path(scratch)
         ui = viewer_peers.perfetto_ui()
         if ui is not None:
@@ -84,12 +85,12 @@ def measure(rounds: int) -> list[Row]:
                 name = f"recorded-{size}"
                 count, files = record(TRIAL * size // slices, directory / name)
                 trace = files["perfetto"].relative_to(directory).as_posix()
-                viewers: dict[str, Callable[[], Look]] = {"page": functools.partial(_look, chromium, files["html"])}
+                viewers: dict[str, Callable[[], Look]] = {"page": functools.partial(_look, browser, files["html"])}
                 if ui is not None:
-                    viewers["Perfetto UI"] = functools.partial(viewer_peers.look_in_perfetto, chromium, address, trace)
+                    viewers["Perfetto UI"] = functools.partial(viewer_peers.look_in_perfetto, browser, address, trace)
                 if release is not None and size <= MOST_FOR_SPEEDSCOPE:
                     viewers["speedscope"] = functools.partial(
-                        viewer_peers.look_in_speedscope, chromium, release, files["chrome"]
+                        viewer_peers.look_in_speedscope, browser, release, files["chrome"]
                     )
                 rows.append(row(f"{size:,}: slices", [count], ""))
                 rows += _rows(size, files["html"].stat().st_size, viewers, rounds)
@@ -103,7 +104,7 @@ def _rows(size: int, bytes: int, viewers: dict[str, Callable[[], Look]], rounds:
             print(f"  {size:,} slices, round {number + 1}/{rounds}: {name}", file=sys.stderr, flush=True)
             try:
                 seen[name].append(look())
-            except browser.BrowserError as error:
+            except BrowserError as error:
                 print(f"  {name}: {error}", file=sys.stderr, flush=True)
                 if name == "page":
                     raise
@@ -120,8 +121,8 @@ def _rows(size: int, bytes: int, viewers: dict[str, Callable[[], Look]], rounds:
     return rows
 
 
-def _look(chromium: browser.Browser, path: Path) -> Look:
-    page = chromium.page()
+def _look(browser: chromium.Chromium, path: Path) -> Look:
+    page = browser.page()
     page.open(path)
     shown = page.evaluate("performance.getEntriesByName('complete')[0].startTime")
     page.frame()

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from support import browser
+from support import chromium
 
 PATIENCE = 300  # seconds for a viewer to load a trace
 PERFETTO_READY = "document.title !== 'Perfetto UI' && document.querySelectorAll('.pf-track').length > 0"
@@ -71,12 +71,12 @@ def serving(directory: Path) -> Iterator[str]:
         thread.join()
 
 
-def look_in_perfetto(chromium: browser.Browser, address: str, trace: str) -> tuple[float, float]:
+def look_in_perfetto(browser: chromium.Chromium, address: str, trace: str) -> tuple[float, float]:
     """Return (seconds until it shows, worst milliseconds between frames while zooming). Raises BrowserError.
 
     The process is unfolded before zooming, so that its threads' slices are drawn.
     """
-    with _opened(chromium, f"{address}/#!/viewer?url={address}/{trace}", PERFETTO_READY) as (page, shown):
+    with _opened(browser, f"{address}/#!/viewer?url={address}/{trace}", PERFETTO_READY) as (page, shown):
         page.evaluate("[...document.querySelectorAll('.pf-track__header')].at(-1).id = 'process'")
         box = page.box("#process")
         page.click_at(box["x"] + 20, box["y"] + 8)
@@ -84,19 +84,19 @@ def look_in_perfetto(chromium: browser.Browser, address: str, trace: str) -> tup
         return shown, _zoomed(page, "w", "s")
 
 
-def look_in_speedscope(chromium: browser.Browser, release: Path, trace: Path) -> tuple[float, float]:
+def look_in_speedscope(browser: chromium.Chromium, release: Path, trace: Path) -> tuple[float, float]:
     """Return the same. Raises BrowserError when it does not show the trace in time."""
     script = release.parent / "trace.js"
     content = base64.b64encode(trace.read_bytes()).decode()
     script.write_text(f'speedscope.loadFileFromBase64("{trace.name}", "{content}")', encoding="utf-8")
-    with _opened(chromium, f"{release.as_uri()}#localProfilePath={script}", SPEEDSCOPE_READY) as (page, shown):
+    with _opened(browser, f"{release.as_uri()}#localProfilePath={script}", SPEEDSCOPE_READY) as (page, shown):
         return shown, _zoomed(page, "+", "-")
 
 
 @contextmanager
-def _opened(chromium: browser.Browser, url: str, ready: str) -> Iterator[tuple[browser.Page, float]]:
+def _opened(browser: chromium.Chromium, url: str, ready: str) -> Iterator[tuple[chromium.ChromiumPage, float]]:
     """Yield the page and the seconds from the start of its navigation until `ready`."""
-    page = chromium.page()
+    page = browser.page()
     try:
         page.call("Page.navigate", url="about:blank")
         page.call("Page.navigate", url=url)
@@ -106,7 +106,7 @@ def _opened(chromium: browser.Browser, url: str, ready: str) -> Iterator[tuple[b
         page.close()
 
 
-def _zoomed(page: browser.Page, *keys: str) -> float:
+def _zoomed(page: chromium.ChromiumPage, *keys: str) -> float:
     """Hold each key; return the most milliseconds from one frame to the next."""
     page.frame()
     page.evaluate(FRAMES)
