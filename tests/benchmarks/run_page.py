@@ -14,7 +14,8 @@ TITLE = "Run page"
 NOTE = (
     "A run of so many made-up tests on two workers, read from disk by a headless Chromium without a GPU. First paint: "
     "from the start of the navigation until the table and the lanes are drawn. Worst frame: what the page works for "
-    "one while the table scrolls down and up again, 300 px a frame. Filtering: from one key in the filter to the new table."
+    "one while the table scrolls down and up again, 300 px a frame. Filtering: from one key in the filter to the new "
+    "table."
 )
 SIZES = {1_000: (0.5, 16), 10_000: (1.0, 16)}  # s, ms
 WIDE = 40  # a fixture of a wider scope is set up every so many tests
