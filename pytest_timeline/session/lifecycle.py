@@ -29,6 +29,14 @@ class Lifecycle:
             self._story.not_collected(report)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        self._story.begin_tests()
+        try:
+            return (yield)
+        finally:
+            self._story.end_tests()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         self._story.begin_test(item)
         try:
@@ -83,4 +91,4 @@ class Lifecycle:
             self._story.raised(error)
             raise
         finally:
-            self._story.end_span()
+            self._story.end_phase()

@@ -66,6 +66,15 @@ class Recording:
         if self.on:
             _recorder.mark(_recorder.MARKS[kind], _json(payload))
 
+    def pause(self) -> None:
+        """Leave out what this thread calls, until `go_on`."""
+        if self.on:
+            _recorder.pause()
+
+    def go_on(self) -> None:
+        if self.on:
+            _recorder.go_on()
+
     def refresh(self) -> None:
         """To be called between two tests."""
         if self.on:

@@ -111,11 +111,22 @@ class Story:
             assert self._attempt is not None
             self._attempt.set_up = True
             self._leaks.begin()  # now: what other plugins start around a test is not the test's
+        self.recording.go_on()
         self.recording.mark("SPAN_BEGIN", {"name": when, "cat": "test"})
 
     @_guarded
-    def end_span(self) -> None:
+    def end_phase(self) -> None:
+        """What pytest does before the next one, such as formatting a traceback, is not the test's."""
         self.recording.mark("SPAN_END", {})
+        self.recording.pause()
+
+    @_guarded
+    def begin_tests(self) -> None:
+        self.recording.pause()
+
+    @_guarded
+    def end_tests(self) -> None:
+        self.recording.go_on()
 
     @_guarded
     def raised(self, error: BaseException) -> None:

@@ -42,7 +42,7 @@ const Theme = (() => {
   function refresh() {
     if (!probe.isConnected) {
       probe.hidden = true;
-      probe.style.setProperty("forced-color-adjust", "none"); // the canvas has the page's own colours
+      probe.style.setProperty("forced-color-adjust", "none");
       document.body.append(probe);
     }
     colours = new Map();
