@@ -22,7 +22,7 @@ class Lifecycle:
         try:
             return (yield)
         finally:
-            self._story.end_span()
+            self._story.end_collection()
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:

@@ -50,7 +50,7 @@ const RunData = (() => {
   const wide = /** @type {Wide[]} */ (data.wide);
   wide.forEach(([, , , test], at) => lanes[tests.worker[test]]?.wide.push(at));
   const last = Math.max(0, ...lanes.map((lane) => lane.done)); // when all tests were done
-  const end = Math.max(1, data.duration * 1e6, last);
+  const end = Math.max(1, data.duration * 1e6, last, ...lanes.map((lane) => lane.end));
   for (const lane of lanes) {
     lane.done ||= lane.ready;
     lane.end = lane.died ? Math.max(lane.end, lane.done) : end;
