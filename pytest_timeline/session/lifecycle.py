@@ -17,23 +17,24 @@ class Lifecycle:
         self._story = story
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection(self) -> Generator[None, object, object]:
+        self._story.begin_collection()
+        try:
+            return (yield)
+        finally:
+            self._story.end_collection()
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self._story.not_collected(report)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
         self._story.begin_tests()
         try:
             return (yield)
         finally:
             self._story.end_tests()
-
-    def pytest_collection(self) -> Generator[None, object, object]:
-        self._story.begin_collection()
-        try:
-            return (yield)
-        finally:
-            self._story.end_span()
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed:
-            self._story.not_collected(report)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:

@@ -84,6 +84,10 @@ class Story:
         self.recording.mark("SPAN_BEGIN", {"name": "collection", "cat": "test"})
 
     @_guarded
+    def end_collection(self) -> None:
+        self.recording.mark("SPAN_END", {})
+
+    @_guarded
     def not_collected(self, report: pytest.CollectReport) -> None:
         lines = report.longreprtext.splitlines()
         why = next((line[1:].strip() for line in lines if line.startswith("E ")), lines[-1] if lines else "")

@@ -29,10 +29,12 @@ const RunData = (() => {
   const categories = /** @type {string[]} */ (data.categories);
   const OUTCOMES = ["failed", "crashed", "error", "passed", "skipped", "xfailed", "xpassed"];
   const outcomes = /** @type {Map<string, number>} */ (new Map());
+  const attempts = /** @type {Map<string, number>} */ (new Map()); // the last rerun of each test
   const phases = [0, 0, 0];
   const times = categories.map(() => 0);
   let machinery = 0;
   for (let i = 0; i < count; i++) {
+    attempts.set(key(i), Math.max(attempts.get(key(i)) ?? 0, tests.rerun[i]));
     outcomes.set(tests.outcome[i], (outcomes.get(tests.outcome[i]) ?? 0) + 1);
     tests.phases[i].forEach((/** @type {number} */ us, /** @type {number} */ phase) => (phases[phase] += us));
     tests.times[i].forEach((/** @type {number} */ us, /** @type {number} */ category) => (times[category] += us));
@@ -48,7 +50,7 @@ const RunData = (() => {
   const wide = /** @type {Wide[]} */ (data.wide);
   wide.forEach(([, , , test], at) => lanes[tests.worker[test]]?.wide.push(at));
   const last = Math.max(0, ...lanes.map((lane) => lane.done)); // when all tests were done
-  const end = Math.max(1, data.duration * 1e6, last);
+  const end = Math.max(1, data.duration * 1e6, last, ...lanes.map((lane) => lane.end));
   for (const lane of lanes) {
     lane.done ||= lane.ready;
     lane.end = lane.died ? Math.max(lane.end, lane.done) : end;
@@ -67,6 +69,13 @@ const RunData = (() => {
     }
     return sums;
   }
+
+  /** The same for all attempts at a test. @param {number} i */
+  function key(i) {
+    return `${tests.file[i]}\n${tests.name[i]}`;
+  }
+  /** Whether the test was run again after this attempt. @param {number} i */
+  const again = (i) => (attempts.get(key(i)) ?? 0) > tests.rerun[i];
 
   /** What is left of a test's time: pytest itself. @param {number} i */
   function rest(i) {
@@ -101,6 +110,6 @@ const RunData = (() => {
     outcomes: [...outcomes].sort((a, b) => rank(a[0]) - rank(b[0])),
     fixtures: /** @type {Fixture[]} */ (data.fixtures),
     uses: /** @type {string[][]} */ (data.uses),
-    wide, last, end, between, rest, rank, bad, ended, message, total, page, file, name, label, worker, time,
+    wide, last, end, between, rest, rank, bad, again, ended, message, total, page, file, name, label, worker, time,
   };
 })();

@@ -178,8 +178,9 @@ const RunFacts = (() => {
     Dom.fill(Dom.get("lanes-key"), ...(mode === "category" ? categories : outcomes), ...others);
   }
 
-  /** All that is known of the run, in a dialog. @param {HTMLDialogElement} dialog */
-  function details(dialog) {
+  /** All that is known of the run. */
+  function details() {
+    const errors = new Map(workers.filter((worker) => worker.clock_error_us).map((worker) => [worker.id, worker.clock_error_us]));
     const rows = /** @type {[string, any][]} */ ([
       ["Command", Dom.el("code", null, ["pytest", ...data.argv].join(" "))],
       ["Root", Dom.el("code", null, data.root)],
@@ -191,14 +192,17 @@ const RunFacts = (() => {
       ["Plugins", (data.plugins ?? []).join(", ")],
       ["Workers", RunData.lanes.filter((lane) => lane.worker).map((lane) => Dom.el("div", null, [
         `${lane.worker}: process ${lane.pid}`, Format.plural(lane.tests.length, "test"), lane.replaces && `replaces ${lane.replaces}`, lane.died && RunData.ended(lane),
-        workers.find((worker) => worker.id === lane.worker)?.clock_error_us && `clock known to ${time(workers.find((worker) => worker.id === lane.worker)?.clock_error_us ?? 0)}`,
+        errors.has(lane.worker ?? "") && `clock known to ${time(errors.get(lane.worker ?? "") ?? 0)}`,
       ].filter(Boolean).join(", ")))],
     ]);
-    Dom.fill(
-      dialog,
-      Dom.el("div.help-head", null, Dom.el("h2", null, "This run"), Dom.el("span.fill"), Dom.el("button.button.framed", { click: () => dialog.close() }, "Close ", Dom.el("kbd", null, "Esc"))),
-      Dom.el("dl.details", null, rows.filter((row) => row[1] && row[1].length !== 0).flatMap(([name, fact]) => [Dom.el("dt", null, name), Dom.el("dd", null, fact)])),
-    );
+    tell("This run", Dom.el("dl.details", null, rows.filter((row) => row[1] && row[1].length !== 0).flatMap(([name, fact]) => [Dom.el("dt", null, name), Dom.el("dd", null, fact)])));
+  }
+
+  /** Open the dialog. @param {string} title @param {...Node} about */
+  function tell(title, ...about) {
+    const dialog = /** @type {HTMLDialogElement} */ (Dom.get("dialog"));
+    const close = Dom.el("button.button.framed", { click: () => dialog.close() }, "Close ", Dom.el("kbd", null, "Esc"));
+    Dom.fill(dialog, Dom.el("div.help-head", null, Dom.el("h2", { id: "dialog-title" }, title), Dom.el("span.fill"), close), about);
     dialog.showModal();
   }
 
@@ -217,5 +221,5 @@ const RunFacts = (() => {
   warnings();
   where();
   fixtures();
-  return { key, details };
+  return { key, details, tell };
 })();

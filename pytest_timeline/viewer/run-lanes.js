@@ -328,9 +328,12 @@ const RunLanes = (() => {
 
   /** @param {number} factor @param {number} [about] */
   const zoom = (factor, about = (from + to) / 2) => look(about - (about - from) * factor, about + (to - about) * factor);
-  const open = (/** @type {number} */ i) => {
-    if (i >= 0 && RunData.page(i)) location.href = RunData.page(i);
-  };
+  /** @param {number} i @param {boolean} [elsewhere] in a tab of its own */
+  function open(i, elsewhere) {
+    if (i < 0 || !RunData.page(i)) return;
+    if (elsewhere) window.open(RunData.page(i));
+    else location.href = RunData.page(i);
+  }
 
   let drag = /** @type {{x: number, from: number, to: number} | null} */ (null);
   canvas.addEventListener("pointerdown", (event) => {
@@ -347,7 +350,7 @@ const RunLanes = (() => {
     show(spot, event.clientX, event.clientY);
   });
   canvas.addEventListener("pointerup", (event) => {
-    if (drag && Math.abs(event.clientX - drag.x) < 4) open(spotAt(event).test);
+    if (drag && Math.abs(event.clientX - drag.x) < 4) open(spotAt(event).test, event.ctrlKey || event.metaKey || event.button === 1);
     drag = null;
   });
   canvas.addEventListener("pointercancel", () => (drag = null));

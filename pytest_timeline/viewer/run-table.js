@@ -139,6 +139,7 @@ const RunTable = (() => {
         null,
         tests.leaks[i] > 0 && tag(".amber", "leak", Format.plural(tests.leaks[i], "leak"), "Outlived the test: " + tests.leaked[i].join(", ")),
         tests.rerun[i] > 0 && tag("", "rerun", `rerun ${tests.rerun[i]}`, "Not the first try"),
+        RunData.again(i) && tag("", "rerun", "run again", "Not the last try"),
         lost > 0 && tag(".amber", "cut", `${Format.count(lost)} dropped`, "Records that found no room: calls are missing"),
         folded > 0 && tag("", "cut", `${Format.percent(folded / (folded + tests.slices[i]))} folded`, `${Format.plural(folded, "short call")} folded into the callers, which keep the time`),
       ),

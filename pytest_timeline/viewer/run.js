@@ -16,8 +16,7 @@
   least.addEventListener("change", () => RunList.set({ least: Number(least.value) }));
   query.addEventListener("input", () => RunList.set({ query: query.value }));
   Dom.get("clear").addEventListener("click", RunList.clear);
-  const dialog = /** @type {HTMLDialogElement} */ (Dom.get("dialog"));
-  Dom.get("about").addEventListener("click", () => RunFacts.details(dialog));
+  Dom.get("about").addEventListener("click", RunFacts.details);
   Dom.get("help").addEventListener("click", help);
 
   /** Call `act` with what the pressed button has under `key`. @param {string} id @param {string} key @param {(value: string) => void} act */
@@ -39,13 +38,11 @@
   ]);
 
   function help() {
-    Dom.fill(
-      dialog,
-      Dom.el("div.help-head", null, Dom.el("h2", null, "Keyboard and mouse"), Dom.el("span.fill"), Dom.el("button.button.framed", { click: () => dialog.close() }, "Close ", Dom.el("kbd", null, "Esc"))),
+    RunFacts.tell(
+      "Keyboard and mouse",
       Dom.el("div.help-keys", null, HELP.map(([title, rows]) => Dom.el("section", null, Dom.el("h3", null, title), Dom.el("ul", null, rows.map(([what, keys]) => Dom.el("li", null, what, Dom.el("span", null, (/^\w+ a|-/.test(keys) ? [keys] : keys.split(" ")).map((key) => Dom.el("kbd", null, key))))))))),
       Dom.el("p.help-foot.dim", null, "The address holds what you see, filters and all: a link shows it to others. Colour says whose code, texture what kind of waiting."),
     );
-    dialog.showModal();
   }
 
   const CHIPS = /** @type {Record<string, string>} */ ({ leaks: "with leaks", reruns: "reruns", folded: "with folded calls", dropped: "with dropped records" });
@@ -71,7 +68,7 @@
   }
 
   addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || dialog.open) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     const target = /** @type {HTMLElement} */ (event.target);
     const row = target.closest("#rows");
     if (event.key === "Escape" && target === query) RunList.set({ query: "" });

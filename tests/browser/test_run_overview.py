@@ -142,6 +142,13 @@ def test_the_help_comes_and_goes_by_key(tmp_path: Path, page: browser.Page) -> N
     assert page.evaluate("document.getElementById('query').value") == "?"
 
 
+def test_forced_colours_leave_the_bars_theirs(tmp_path: Path, page: browser.Page) -> None:
+    page.call("Emulation.setEmulatedMedia", features=[{"name": "forced-colors", "value": "active"}])
+    page.open(write(tmp_path, [entry(0)]))
+    colours = page.evaluate("['fail-bar', 'pass-bar', 'ink', 'card', 'fixture-bar'].map(Theme.colour)")
+    assert len({*colours}) == 5
+
+
 @pytest.mark.parametrize("width", [375, 1000, 1600])
 def test_nothing_is_wider_than_the_screen(tmp_path: Path, new_page: Callable[..., browser.Page], width: int) -> None:
     page = new_page(width, 900)

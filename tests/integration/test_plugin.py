@@ -147,6 +147,39 @@ def test_the_story_of_a_test_is_in_its_trace(pytester, run_pytest):
     assert "resource" in [name for name, _ in story("test_passes[1]")]
 
 
+def test_the_run_page_has_the_fixtures_and_what_was_not_collected(pytester, run_pytest):
+    pytester.makepyfile(
+        test_suite="""
+        import pytest
+        @pytest.fixture(scope="module")
+        def engine(): yield
+        @pytest.fixture
+        def client(engine): pass
+        @pytest.mark.parametrize("n", [1, 2])
+        def test_a(client, n): pass
+        def test_b(engine): pass
+        """,
+        test_broken="import nothing_of_this_name",
+    )
+    run = run_pytest("--timeline", "--timeline-format=html", "--continue-on-collection-errors")
+    assert run.ret == 1
+    page = (run.directory / "timeline" / "index.html").read_text(encoding="utf-8")
+    data = json.loads(re.search(r'id="run">(.*?)</script>', page, re.DOTALL)[1])
+    assert {row[0]: (row[1], row[2], row[6]) for row in data["fixtures"]} == {
+        "engine": ("module", 1, "test_suite.py:2"),
+        "client": ("function", 2, "test_suite.py:4"),
+    }
+    uses = [set(data["uses"][use]) for use in data["tests"]["uses"]]
+    assert uses == [{"client", "engine", "n"}, {"client", "engine", "n"}, {"engine"}]
+    assert [(data["fixtures"][each[0]][0], *each[3:]) for each in data["wide"]] == [("engine", 0, 0), ("engine", 2, 1)]
+    ((nodeid, message),) = run.manifest["errors"]
+    assert nodeid == "test_broken.py" and message.startswith("ModuleNotFoundError")
+    begin, end = data["lanes"][0]["collection"]
+    assert 0 < begin < end <= data["tests"]["start"][0]
+    assert run.manifest["platform"].startswith(platform.system())
+    assert any(plugin.startswith("pytest-timeline ") for plugin in run.manifest["plugins"])
+
+
 def read_chrome(path):
     """Return (name, start, end) of every call, and of every span that was told: the test, its phases, its fixtures."""
     events = json.loads(gzip.decompress(path.read_bytes()))["traceEvents"]
@@ -179,39 +212,6 @@ def test_what_pytest_does_between_the_phases_is_left_out(pytester, run_pytest):
     assert "called" in {name for name, *_ in calls}
     calls, _ = read_chrome(run.directory / "timeline" / "combined.json.gz")
     assert [name for name, *_ in calls if name == "at_work"] == ["at_work"]  # at the session's end
-
-
-def test_the_run_page_has_the_fixtures_and_what_was_not_collected(pytester, run_pytest):
-    pytester.makepyfile(
-        test_suite="""
-        import pytest
-        @pytest.fixture(scope="module")
-        def engine(): yield
-        @pytest.fixture
-        def client(engine): pass
-        @pytest.mark.parametrize("n", [1, 2])
-        def test_a(client, n): pass
-        def test_b(engine): pass
-        """,
-        test_broken="import nothing_of_this_name",
-    )
-    run = run_pytest("--timeline", "--timeline-format=html", "--continue-on-collection-errors")
-    assert run.ret == 1
-    page = (run.directory / "timeline" / "index.html").read_text(encoding="utf-8")
-    data = json.loads(re.search(r'id="run">(.*?)</script>', page, re.DOTALL)[1])
-    assert {row[0]: (row[1], row[2], row[6]) for row in data["fixtures"]} == {
-        "engine": ("module", 1, "test_suite.py:2"),
-        "client": ("function", 2, "test_suite.py:4"),
-    }
-    uses = [set(data["uses"][use]) for use in data["tests"]["uses"]]
-    assert uses == [{"client", "engine", "n"}, {"client", "engine", "n"}, {"engine"}]
-    assert [(data["fixtures"][each[0]][0], *each[3:]) for each in data["wide"]] == [("engine", 0, 0), ("engine", 2, 1)]
-    ((nodeid, message),) = run.manifest["errors"]
-    assert nodeid == "test_broken.py" and message.startswith("ModuleNotFoundError")
-    begin, end = data["lanes"][0]["collection"]
-    assert 0 < begin < end <= data["tests"]["start"][0]
-    assert run.manifest["platform"].startswith(platform.system())
-    assert any(plugin.startswith("pytest-timeline ") for plugin in run.manifest["plugins"])
 
 
 def test_header_and_summary(pytester, run_pytest):
