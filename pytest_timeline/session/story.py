@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import types
 from collections.abc import Callable, Iterable
 from typing import Any, Concatenate, ParamSpec
 
@@ -18,6 +19,9 @@ MESSAGE_CHARACTERS = 500
 NODEID_CHARACTERS = 4000  # a mark must fit into a chunk
 TRACEBACK_LINES, LINE_CHARACTERS = 20, 300
 MARKERS, MARKER_CHARACTERS = 16, 80
+FIXTURES, FIXTURE_CHARACTERS = 40, 80
+NOT_COLLECTED = "not collected"
+PARAMETER = "get_direct_param_fixture_func"  # what pytest makes of the values in @pytest.mark.parametrize
 GENERATOR_FLAGS = 0x20 | 0x200  # CO_GENERATOR, CO_ASYNC_GENERATOR
 
 
@@ -76,6 +80,21 @@ class Story:
         self._tearing_down: list[object] = []  # fixture definitions, the innermost last
 
     @_guarded
+    def begin_collection(self) -> None:
+        self.recording.mark("SPAN_BEGIN", {"name": "collection", "cat": "test"})
+
+    @_guarded
+    def end_collection(self) -> None:
+        self.recording.mark("SPAN_END", {})
+
+    @_guarded
+    def not_collected(self, report: pytest.CollectReport) -> None:
+        lines = report.longreprtext.splitlines()
+        why = next((line[1:].strip() for line in lines if line.startswith("E ")), lines[-1] if lines else "")
+        args = {"nodeid": report.nodeid[:NODEID_CHARACTERS], "message": why[:MESSAGE_CHARACTERS]}
+        self.recording.mark("INSTANT", {"name": NOT_COLLECTED, "cat": "test", "args": args})
+
+    @_guarded
     def begin_test(self, item: pytest.Item) -> None:
         self._item = item
         self._rerun = 0
@@ -96,11 +115,22 @@ class Story:
             assert self._attempt is not None
             self._attempt.set_up = True
             self._leaks.begin()  # now: what other plugins start around a test is not the test's
+        self.recording.go_on()
         self.recording.mark("SPAN_BEGIN", {"name": when, "cat": "test"})
 
     @_guarded
-    def end_span(self) -> None:
+    def end_phase(self) -> None:
+        """What pytest does before the next one, such as formatting a traceback, is not the test's."""
         self.recording.mark("SPAN_END", {})
+        self.recording.pause()
+
+    @_guarded
+    def begin_tests(self) -> None:
+        self.recording.pause()
+
+    @_guarded
+    def end_tests(self) -> None:
+        self.recording.go_on()
 
     @_guarded
     def raised(self, error: BaseException) -> None:
@@ -140,9 +170,11 @@ class Story:
     def begin_fixture(self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
         if fixturedef.scope != "function":
             self._leaks.begin_fixture()
-        args: dict[str, str] = {"scope": fixturedef.scope}
+        args: dict[str, Any] = {"scope": fixturedef.scope}
         if hasattr(request, "param"):
             args["param"] = _parameter(fixturedef.argname, request)
+        if (place := _place(fixturedef)) is not None:
+            args["file"], args["line"] = place
         self.recording.mark("SPAN_BEGIN", {"name": fixturedef.argname, "cat": "fixture", "args": args})
 
     @_guarded
@@ -183,6 +215,7 @@ class Story:
                 "file": file,
                 "line": None if line is None else line + 1,
                 "markers": _markers(self._item),
+                "fixtures": _fixtures(self._item),
             },
         )
 
@@ -223,6 +256,20 @@ def traceback(error: BaseException) -> list[str]:
 def _markers(item: pytest.Item) -> list[str]:
     names = {mark.name[:MARKER_CHARACTERS] for mark in item.iter_markers()}
     return sorted(names - {"parametrize"})[:MARKERS]
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    """Return the names of all fixtures that the test asks for, or that its fixtures ask for."""
+    names = [name[:FIXTURE_CHARACTERS] for name in getattr(item, "fixturenames", ()) if name != "request"]
+    return names[:FIXTURES]
+
+
+def _place(fixturedef: pytest.FixtureDef[Any]) -> tuple[str, int] | None:
+    """Return where the fixture is defined, None for what is no Python function, or only a parameter's value."""
+    code = getattr(fixturedef.func, "__code__", None)
+    if not isinstance(code, types.CodeType) or code.co_name == PARAMETER:
+        return None
+    return code.co_filename[:LINE_CHARACTERS], code.co_firstlineno
 
 
 def _expected(error: BaseException) -> bool:

@@ -116,6 +116,7 @@ class Timeline {
 /** @type {Map<string, string[] | null>} lines of the sources that a run's pages share, by key; null while they are fetched */
 const sharedSources = new Map();
 
+/* exported timelineSource */
 /** Called by each `assets/source-KEY.js`. @param {string} key @param {string} text */
 function timelineSource(key, text) {
   sharedSources.set(key, text.split(/\r\n?|\n/));

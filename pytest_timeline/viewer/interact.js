@@ -221,7 +221,7 @@ class Tip {
     this._show(event, [
       Dom.el("b", null, name.text.length > 300 ? name.text.slice(0, 300) + "…" : name.text),
       Format.time(columns.duration(row)),
-      Dom.el("span.dim", null, ` self ${Format.time(columns.self(row))}, ${file ? `${file.package || file.short}, ` : ""}${Theme.label(name.category)}`),
+      Dom.el("span.dim", null, ` self ${Format.time(columns.self(row))}, ${file ? (file.package || file.short) + ", " : ""}${Theme.label(name.category)}`),
       columns.flags[row] & Flag.THROWN ? Dom.el("div.failed", null, `✕ ${raised !== undefined && raised >= 0 ? this.timeline.names[raised].text : "exception"}`) : null,
     ]);
   }

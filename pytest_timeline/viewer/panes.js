@@ -122,7 +122,7 @@ class Panes {
     const folded = columns.folded(row);
     const notes = [];
     const raised = columns.thrown(row);
-    if (flags & Flag.THROWN) notes.push(`Left by an exception${raised !== undefined && raised >= 0 ? `: ${this.timeline.names[raised].text}` : " of unknown type"}.`);
+    if (flags & Flag.THROWN) notes.push(`Left by an exception${raised !== undefined && raised >= 0 ? ": " + this.timeline.names[raised].text : " of unknown type"}.`);
     if (folded) notes.push(`${Format.plural(folded.count, "slice")} below it ${folded.count === 1 ? "is" : "are"} not drawn (${Format.time(folded.ns)}).`);
     if (flags & Flag.CUT_START) notes.push("It began before this test.");
     if (flags & Flag.CUT_END) notes.push("It went on after this test.");
@@ -449,7 +449,7 @@ class Panes {
     if (!list.length) return null;
     return section("Handled before it", Dom.el("ul.handled", null, list.map(({ track, row, end, count, type }) =>
       Dom.el("li", null,
-        Dom.el("button", { click: () => this.go({ track, row }) }, Dom.el("code", null, type), ` in ${timeline.nameOf(track, row).text}${count > 1 ? `, ${Format.plural(count, "time")}` : ""}`),
+        Dom.el("button", { click: () => this.go({ track, row }) }, Dom.el("code", null, type), ` in ${timeline.nameOf(track, row).text}${count > 1 ? ", " + Format.plural(count, "time") : ""}`),
         Dom.el("span", null, Format.offset(end))))));
   }
 

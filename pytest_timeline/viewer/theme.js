@@ -15,6 +15,7 @@ const Theme = (() => {
     library: ["0.905 0.048", "0.355 0.05"],
     c: ["0.885 0.012", "0.33 0.012"],
   });
+  const STRONG = "strong "; // before a category or a token: as in the legend, for a bar that has no text on it
   const SAMPLE = "shop"; // a package whose hue is that of the tokens
   /** What the categories are called, in the order of the legend. */
   const CATEGORIES = /** @type {[string, string][]} */ ([
@@ -88,7 +89,7 @@ const Theme = (() => {
     let index = byKey.get(key);
     if (index === undefined) {
       byKey.set(key, (index = styles.length));
-      styles.push({ category, hue, wait: WAITS.has(category) });
+      styles.push({ category, hue, wait: WAITS.has(category.replace(STRONG, "")) });
     }
     return index;
   }
@@ -98,7 +99,7 @@ const Theme = (() => {
 
   /** @param {Style} style */
   function compute({ category, hue, wait }) {
-    if (category.startsWith("strong ")) return colour(category.slice(7));
+    if (category.startsWith(STRONG)) return colour(category.slice(STRONG.length));
     if (category in LIGHTNESS) return resolve(`oklch(${LIGHTNESS[category][dark ? 1 : 0]} ${hue})`);
     if (category === "await") return tint("pattern-await", 9);
     if (wait) return tint(category, category === "sleep" ? 38 : dark ? 30 : 24);
@@ -133,7 +134,10 @@ const Theme = (() => {
     context.scale(canvas.width / TILE, canvas.width / TILE);
     context.fillStyle = base;
     context.fillRect(0, 0, TILE, TILE);
-    const ink = category === "await" ? tint("pattern-await", 26) : tint(category, category === "sleep" ? 95 : 62);
+    const strong = category.startsWith(STRONG);
+    category = category.replace(STRONG, "");
+    const plain = category === "await" || category === "sleep" ? `pattern-${category}` : "pattern";
+    const ink = strong ? colour(plain) : category === "await" ? tint("pattern-await", 26) : tint(category, category === "sleep" ? 95 : 62);
     context.strokeStyle = context.fillStyle = ink;
     /** @param {...number[]} lines x, y, x, y */
     const stroke = (...lines) => {
