@@ -9,14 +9,14 @@ from typing import Any, Concatenate, ParamSpec
 
 import pytest
 
-from pytest_timeline.config import MACHINERY
+from pytest_timeline.session import failure
 from pytest_timeline.session.leaks import Leaks
 from pytest_timeline.session.recording import Recording
 
 P = ParamSpec("P")
-MESSAGE_CHARACTERS = 500
+PARAMETER_CHARACTERS = 500
 NODEID_CHARACTERS = 4000  # a mark must fit into a chunk
-TRACEBACK_LINES, LINE_CHARACTERS = 20, 300
+WHY_CHARACTERS = 500  # of exception and reason together: in the same mark are the leaks
 MARKERS, MARKER_CHARACTERS = 16, 80
 GENERATOR_FLAGS = 0x20 | 0x200  # CO_GENERATOR, CO_ASYNC_GENERATOR
 
@@ -36,13 +36,28 @@ def outcome(reports: Iterable[pytest.TestReport]) -> str:
     return "xpassed" if any(hasattr(report, "wasxfail") for report in last) else "passed"
 
 
+def reason(reports: Iterable[pytest.TestReport]) -> str:
+    """Return why a test was skipped, was expected to fail, or failed without an exception; "" when nobody says."""
+    for report in reports:
+        expected = getattr(report, "wasxfail", None)
+        if isinstance(expected, str):
+            return expected.removeprefix("reason: ")
+        told = report.longrepr
+        if report.skipped and isinstance(told, tuple):
+            return str(told[-1]).removeprefix("Skipped: ")
+        if report.failed and isinstance(told, str):
+            return told
+    return ""
+
+
 class Attempt:
     """One run of a test: a rerun is another one."""
 
-    __slots__ = ("exception", "failure", "phases", "reports", "set_up")
+    __slots__ = ("exception", "failure", "phase", "phases", "reports", "set_up")
 
     def __init__(self) -> None:
         self.set_up = False
+        self.phase = "setup"
         self.reports: list[pytest.TestReport] = []
         self.phases: dict[str, float] = {}  # seconds
         self.exception: str | None = None
@@ -96,6 +111,8 @@ class Story:
             assert self._attempt is not None
             self._attempt.set_up = True
             self._leaks.begin()  # now: what other plugins start around a test is not the test's
+        if self._attempt is not None:
+            self._attempt.phase = when
         self.recording.mark("SPAN_BEGIN", {"name": when, "cat": "test"})
 
     @_guarded
@@ -109,11 +126,10 @@ class Story:
         if attempt is None or attempt.failure == id(error) or _expected(error):
             return
         attempt.failure = id(error)
-        name = type(error).__qualname__
-        message = _message(error)
-        attempt.exception = f"{name}: {message}" if message else name
-        args = {"exception": name, "message": message, "traceback": traceback(error)}
-        self.recording.mark("INSTANT", {"name": name, "cat": "test", "args": args})
+        args = failure.describe(error) | {"phase": attempt.phase}
+        if attempt.exception is None:
+            attempt.exception = failure.line(args, WHY_CHARACTERS)
+        self.recording.mark("INSTANT", {"name": args["exception"], "cat": "test", "args": args})
 
     @_guarded
     def reported(self, report: pytest.TestReport, call: pytest.CallInfo[Any]) -> None:
@@ -197,27 +213,13 @@ class Story:
         }
         if attempt.exception is not None:
             end["exception"] = attempt.exception
+        why = reason(report for report in attempt.reports if not (report.failed and attempt.exception))
+        if why:
+            end["reason"] = failure.plain(why, WHY_CHARACTERS - len(attempt.exception or ""))
         if attempt.set_up:
             end |= self._leaks.left()
         self.recording.mark("TEST_END", end)
         self.recording.refresh()
-
-
-def traceback(error: BaseException) -> list[str]:
-    """Return where the exception went through, as `file:line function`, the outermost first, without the machinery.
-
-    Of a long one it is the innermost part.
-    """
-    lines = []
-    step = error.__traceback__
-    while step is not None:
-        frame = step.tb_frame
-        module = dict.get(frame.f_globals, "__name__")  # a subclass might run code
-        if not isinstance(module, str) or module.partition(".")[0] not in MACHINERY:
-            code = frame.f_code
-            lines.append(f"{code.co_filename}:{step.tb_lineno} {code.co_qualname}"[:LINE_CHARACTERS])
-        step = step.tb_next
-    return lines[-TRACEBACK_LINES:]
 
 
 def _markers(item: pytest.Item) -> list[str]:
@@ -233,15 +235,8 @@ def _expected(error: BaseException) -> bool:
     )
 
 
-def _message(error: BaseException) -> str:
-    try:
-        return str(error)[:MESSAGE_CHARACTERS]
-    except Exception as failure:
-        return f"<its __str__ raised {type(failure).__name__}>"
-
-
 def _parameter(name: str, request: pytest.FixtureRequest) -> str:
     """Return the parameter as pytest would name it; a value that is not plain might have a costly repr."""
     if isinstance(request.param, str | int | float | bool | None):
-        return str(request.param)[:MESSAGE_CHARACTERS]
+        return str(request.param)[:PARAMETER_CHARACTERS]
     return f"{name}{getattr(request, 'param_index', '')}"

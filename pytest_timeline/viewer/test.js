@@ -17,7 +17,7 @@
   const labels = new Labels(Dom.get("labels"), view, layout);
   const search = new Search(view, layout);
   const tip = new Tip(Dom.get("tip"), timeline);
-  const panes = new Panes(Dom.get("tabs"), Dom.get("pane-body"), view, layout, tracks, (selection) => search.select(selection));
+  const pane = new Pane(Dom.get("tabs"), Dom.get("pane-body"), view, layout, (selection) => search.select(selection));
   new Interact(view, layout, tracks, minimap, ruler, scroller, tip);
   const searchBox = /** @type {HTMLInputElement} */ (Dom.get("search"));
   const said = Link.read();
@@ -60,7 +60,8 @@
       download.setAttribute("href", trace);
       download.setAttribute("download", trace);
     } else download.hidden = true;
-    Dom.get("to-failure").hidden = !head.failure;
+    Dom.get("to-perfetto").addEventListener("click", () => Perfetto.open(timeline, (text) => Dom.fill(Dom.get("perfetto-said"), text)));
+    Dom.get("to-failure").hidden = pane.failure.at < 0;
     Dom.get("hide-below").hidden = false;
   }
 
@@ -163,8 +164,8 @@
     tracks.draw();
     minimap.draw();
     ruler.draw();
-    if (["selection", "range", "tab", "data", "theme"].some((key) => changed.has(key))) panes.draw();
-    else if (changed.has("sources")) panes.draw(true);
+    if (["selection", "range", "tab", "data", "theme"].some((key) => changed.has(key))) pane.draw();
+    else if (changed.has("sources")) pane.draw(true);
     if (changed.has("selection")) announce();
     if (changed.has("hits") || changed.has("selection")) found();
     if (changed.has("pane")) document.body.classList.toggle("without-pane", !view.pane);
@@ -176,10 +177,10 @@
   // --- what begins it ---
 
   function showFailure() {
-    const { failure } = head;
-    if (!failure) return;
+    const { at } = pane.failure;
+    if (at < 0) return;
     const span = Math.min(head.duration, Math.max(2e6, Math.min(head.duration * 0.26, 400e6)));
-    view.jump(failure.at - span * 0.83, failure.at + span * 0.17);
+    view.jump(at - span * 0.83, at + span * 0.17);
     view.open("failure");
     const main = layout.mainTrack();
     const node = main && layout.nodes.get(`t${main.index}`);
@@ -231,13 +232,13 @@
     Dom.get("to-failure").addEventListener("click", showFailure);
     const help = () => Keys.help(/** @type {HTMLDialogElement} */ (Dom.get("help")));
     Dom.get("help-button").addEventListener("click", help);
-    const pane = () => {
+    const toggle = () => {
       view.pane = !view.pane;
       Dom.get("pane-button").setAttribute("aria-pressed", String(view.pane));
       view.changed("pane", "size");
     };
-    Dom.get("pane-button").addEventListener("click", pane);
-    Keys.listen(view, layout, search, { failure: showFailure, help, pane, find: () => searchBox.focus(), go: (selection) => search.select(selection) });
+    Dom.get("pane-button").addEventListener("click", toggle);
+    Keys.listen(view, layout, search, { failure: showFailure, help, pane: toggle, find: () => searchBox.focus(), go: (selection) => search.select(selection) });
     scroller.addEventListener("scroll", () => view.changed("scroll"));
     new ResizeObserver(() => view.changed("size")).observe(scroller);
     NARROW.addEventListener("change", () => view.changed("size"));
@@ -261,7 +262,7 @@
     layout.toggled = new Map(said.toggled ?? []);
     layout.moved = new Map(said.moved ?? []);
     if (said.show) view.show(...said.show);
-    else if (head.failure) {
+    else if (pane.failure.any) {
       showFailure();
       view.tab = "failure";
     }
@@ -277,8 +278,9 @@
     layout.settle();
     banner();
     nothing();
+    Dom.get("to-perfetto").removeAttribute("disabled");
     if (!said.selection && !said.show) {
-      const failed = panes.failed();
+      const failed = pane.failure.failed();
       if (failed) {
         view.selection = failed;
         view.changed("reveal");

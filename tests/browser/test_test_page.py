@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-from pytest_timeline._codec import Names
-from pytest_timeline.export import About, make
 from pytest_timeline.timeline.model import Instant, Span, Timeline
 from support import browser, report
-from support.timelines import CLOCK, CODE, THROWN, Row, lane_of_test, names, random_rows, slices, thread, timeline
+from support.pages import END, busy, failing, place, saved, view, write
+from support.timelines import CODE, THROWN, Row, lane_of_test, names, slices, thread, timeline
 
-END = 1_000_000  # ns
-FAILED_AT = 600_000
-SOURCE = "def test_it():\n    helper()\n\n\ndef helper():\n    assert 1 == 2\n"
 DECODE = """new Promise((resolve, reject) => {
     const plain = columns => Object.fromEntries(Object.entries(columns).map(([key, column]) => [key, [...column]]));
     const scope = { postMessage: answer => {
@@ -37,134 +29,6 @@ HOSTILE = [
     "javascript:window.hit=1",
     "\u202e{{blocks}}\x00\n<b>",
 ]
-
-
-def write(directory: Path, made: Timeline, **about: Any) -> Path:
-    path = directory / "page.html"
-    make("html", About(standalone=True, **about)).write(made, CLOCK, path)
-    return path
-
-
-def failing(directory: Path) -> Path:
-    """A test that failed 0.6 ms after its start, in the second of two functions of its own."""
-    (directory / "test_a.py").write_text(SOURCE, encoding="utf-8")
-    known = Names()
-    known.add(1, str(directory / "test_a.py"))
-    known.add(10, "test_it", CODE, 1, 1)
-    known.add(11, "helper", CODE, 1, 5)
-    known.add(30, "AssertionError")
-    main = slices((1_000, 601_000, 10, 0, THROWN, 30), (500_000 + 1_000, 600_900, 11, 1, THROWN, 30))
-    other = slices((100_000, 400_000, 11, 0))
-    return write(
-        directory,
-        timeline(
-            thread(main, known),
-            thread(other, known, name="worker", id=4712, serial=2),
-            lanes=[
-                lane_of_test(
-                    Span("test_a.py::test_it", "test", 1_000, END, 0),
-                    Span("call", "test", 2_000, END - 1_000, 1),
-                    instants=[
-                        Instant(
-                            "AssertionError",
-                            "test",
-                            FAILED_AT + 1_200,
-                            {
-                                "exception": "AssertionError",
-                                "message": "1 == 2\nsecond",
-                                "traceback": [f"{directory}/test_a.py:2 test_it", f"{directory}/test_a.py:6 helper"],
-                            },
-                        )
-                    ],
-                )
-            ],
-            args={"outcome": "failed"},
-        ),
-        root=str(directory),
-    )
-
-
-def busy(directory: Path, *, seed: int = 1, count: int = 3_000) -> Path:
-    """Two threads with random trees of slices, whose functions call themselves too."""
-    rows = random_rows(seed, count, first=1_000, shortest=1)
-    more = random_rows(seed + 1, count // 3, first=20_000, shortest=1)
-    end = max(row[1] for row in rows + more) + 100
-    tracks = thread(slices(*rows)), thread(slices(*more), name="worker", id=4712, serial=2)
-    return write(directory, timeline(*tracks, end=end, lanes=[lane_of_test(Span("t", "test", 1_000, end, 0))]))
-
-
-def saved(page: browser.Page, key: str) -> str:
-    """Return what the address says under `key`, once it says so."""
-    page.until(f"new URLSearchParams(location.hash.slice(1)).has({json.dumps(key)})")
-    return str(page.evaluate(f"new URLSearchParams(location.hash.slice(1)).get({json.dumps(key)})"))
-
-
-def view(page: browser.Page) -> tuple[float, float]:
-    start, end = saved(page, "v").split("_")
-    return float(start), float(end)
-
-
-def place(page: browser.Page, ns: float, depth: int, track: int) -> tuple[float, float]:
-    """Return where on the screen the slice of that depth lies at that moment; the label says where its track begins."""
-    start, end = view(page)
-    canvas = page.box("#tracks")
-    label = page.box(f'[data-key="t{track}"]')
-    return canvas["x"] + (ns - start) / (end - start) * canvas["width"], label["y"] + 4 + depth * 17 + 8
-
-
-@dataclasses.dataclass
-class Line:
-    count: int = 0
-    total: float = 0
-    self: float = 0
-
-
-def sums(read: report.Page, start: float, end: float) -> dict[str, Line]:
-    """Sum up the threads between two moments, slice by slice: count, total without recursion, self."""
-    lines: dict[str, Line] = {}
-    for index, rows in read.slices.items():
-        if read.head["tracks"][index]["kind"] != "thread":
-            continue
-        opened: list[report.Slice] = []
-        for row in rows:
-            del opened[row.depth :]
-            part = min(row.end, end) - max(row.start, start)
-            if part > 0:
-                line = lines.setdefault(read.name(row), Line())
-                line.count += 1
-                line.self += part
-                if not any(read.name(above) == read.name(row) for above in opened):
-                    line.total += part
-                if opened:
-                    lines[read.name(opened[-1])].self -= part
-            opened.append(row)
-    return lines
-
-
-def shown(text: str) -> float:
-    """Return a time as the page writes it, in ns."""
-    digits, unit = re.fullmatch(r"([\d.]+) ?(\w+)", text).groups()
-    return float(digits) * {"ns": 1, "µs": 1e3, "ms": 1e6, "s": 1e9}[unit]
-
-
-def test_a_failed_test_opens_at_its_failure(tmp_path: Path, page: browser.Page) -> None:
-    page.open(failing(tmp_path))
-    assert page.text("#outcome") == "Failed" and page.text("#name") == "test_it"
-    assert page.text('[role="tab"][aria-selected="true"]') == "Failure"
-    assert page.text(".exception") == "AssertionError: 1 == 2"
-    assert page.text(".message") == "second"
-    start, end = view(page)
-    assert start <= FAILED_AT <= end
-    assert page.texts(".frame code, .frame button") == ["test_it", "helper"]
-    assert page.texts(".frames .source div") == [
-        "1def test_it():",
-        "2    helper()",
-        "5def helper():",
-        "6    assert 1 == 2",
-    ]
-    assert page.texts(".frames .raised") == ["2    helper()", "6    assert 1 == 2"]
-    assert page.texts(".moments p:first-child") == ["MainThread", "worker"]
-    assert page.texts(".moments p:last-child") == ["left helper by AssertionError", "ended 201 µs before"]
 
 
 def test_a_passed_test_opens_whole(tmp_path: Path, page: browser.Page) -> None:
@@ -199,31 +63,6 @@ def test_the_columns_are_those_of_the_page(tmp_path: Path, page: browser.Page) -
         assert sorted(zip(got[::3], got[1::3], got[2::3], strict=True)) == folds
 
 
-def test_selecting_a_slice(tmp_path: Path, page: browser.Page) -> None:
-    path = failing(tmp_path)
-    page.open(path)
-    page.press("0")
-    read = report.read(path)
-    main = read.track("MainThread")
-    page.until("location.hash.includes('v=0_')")
-    page.click_at(*place(page, 550_000, 1, main))
-    assert page.text(".heading") == "helper"
-    assert page.texts(".numbers dd") == ["99.9 µs", "99.9 µs", "+500.0 µs", "2"]
-    assert page.texts(".pairs button") == ["test_it"]
-    assert page.texts(".source .here") == ["5def helper():"]
-    assert page.evaluate("document.querySelector('.section a').href").endswith("/test_a.py:5")
-    assert "helper, 99.9 µs" in page.text("#live")
-    page.click(".pairs button")
-    assert page.text(".heading") == "test_it"
-    assert page.texts(".numbers dd")[:2] == ["600 µs", "500 µs"]
-    page.press("ArrowDown")
-    assert page.text(".heading") == "helper"
-    page.press("ArrowUp")
-    assert page.text(".heading") == "test_it"
-    page.press("Escape")
-    assert "Nothing selected" in page.text("#pane-body")
-
-
 def test_search(tmp_path: Path, page: browser.Page) -> None:
     path = busy(tmp_path)
     page.open(path)
@@ -249,37 +88,6 @@ def test_search(tmp_path: Path, page: browser.Page) -> None:
     assert "no match" in page.text("#found")
     page.click("#found .clear")
     assert page.text("#found") == "/"
-
-
-@pytest.mark.parametrize("key", ["self", "total", "count"])
-def test_the_sums_of_a_range_are_those_of_the_slices(tmp_path: Path, page: browser.Page, key: str) -> None:
-    path = busy(tmp_path)
-    page.open(path)
-    ruler = page.box("#ruler")
-    left, width, y = ruler["x"], ruler["width"], ruler["y"] + 8
-    page.drag((left + width * 0.2, y), (left + width * 0.7, y))
-    assert page.text('[role="tab"][aria-selected="true"]') == "Range"
-    page.click(f"[data-sort={key}]")
-    if key == "self":
-        page.click("[data-sort=self]")  # it was sorted by it, the greatest first
-    start, end = (float(text) for text in saved(page, "r").split("_"))
-    expected = sums(report.read(path), start, end)
-    rows = page.evaluate(
-        "[...document.querySelectorAll('.functions tbody tr')].map(r => [...r.cells].map(c => c.innerText.trim()))"
-    )
-    assert {name for name, *_ in rows} == expected.keys()
-    for name, count, total, self in rows:
-        line = expected[name]
-        assert int(count.replace("\u2009", "")) == line.count
-        assert shown(total) == pytest.approx(line.total, rel=0.006, abs=1.5)  # the address rounds the range to 1 ns
-        assert shown(self) == pytest.approx(line.self, rel=0.006, abs=line.count + 1.5)
-    values = [getattr(expected[name], key) for name, *_ in rows]
-    assert values == pytest.approx(sorted(values, reverse=True), abs=3)
-    page.click("[data-key=flame]")
-    widest = page.evaluate(
-        "Math.max(...[...document.querySelectorAll('.flame button')].map(b => b.getBoundingClientRect().width))"
-    )
-    assert 0 < widest <= page.box(".flame")["width"] + 1
 
 
 def test_a_link_shows_what_its_sender_saw(tmp_path: Path, new_page: Callable[..., browser.Page]) -> None:

@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -100,16 +101,20 @@ class Browser:
 
     def page(self, width: int = 1600, height: int = 1000, *, dark: bool = False, touch: bool = False) -> Page:
         """Return a new page of that size in CSS pixels."""
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        page = self.pages[session] = Page(self, target, session)
-        for domain in ("Page", "Runtime", "Log"):
-            page.call(f"{domain}.enable")
+        page = self.attach(self.call("Target.createTarget", url="about:blank")["targetId"])
         page.resize(width, height, touch=touch)
         features = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         page.call(
             "Emulation.setEmulatedMedia", features=[*features, {"name": "prefers-reduced-motion", "value": "reduce"}]
         )
+        return page
+
+    def attach(self, target: str) -> Page:
+        """Return the page that is there already."""
+        session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        page = self.pages[session] = Page(self, target, session)
+        for domain in ("Page", "Runtime", "Log"):
+            page.call(f"{domain}.enable")
         return page
 
     def close(self) -> None:
@@ -153,6 +158,15 @@ class Page:
         self.call("Page.navigate", url="about:blank")
         self.call("Page.navigate", url=path.resolve().as_uri() + (f"#{fragment}" if fragment else ""))
         self.until(ready)
+
+    def opened(self, *, seconds: float = 30) -> Page:
+        """Return the window that a script of this page opened. Raises BrowserError when there is none."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for about in self._browser.call("Target.getTargets")["targetInfos"]:
+                if about.get("openerId") == self._target:
+                    return self._browser.attach(about["targetId"])
+        raise BrowserError("no window was opened")
 
     def evaluate(self, expression: str) -> Any:
         """Return the value of the JavaScript expression, awaited. Raises BrowserError with what it throws."""
@@ -206,6 +220,11 @@ class Page:
             self._mouse("mousePressed", x, y, button="left", buttons=1, clickCount=click)
             self._mouse("mouseReleased", x, y, button="left", clickCount=click)
         self.frame()
+
+    def activate(self, selector: str) -> None:
+        """Click on what may open a window, behind which this page would draw no more."""
+        script = f"document.querySelector({json.dumps(selector)}).click()"
+        self.call("Runtime.evaluate", expression=script, userGesture=True)
 
     def drag(self, start: tuple[float, float], end: tuple[float, float], *, shift: bool = False) -> None:
         modifiers = SHIFT if shift else 0
