@@ -16,8 +16,8 @@ const Before = (() => {
         if (name < 0 || columns.end[row] >= at - 1000) continue;
         const above = columns.parent(row);
         if (above >= 0 && columns.thrown(above) === name && columns.end[above] - columns.end[row] < 1e6) continue; // it goes on in its caller
-        if (above < 0 && timeline.names[name].text === timeline.failure?.type && at - columns.end[row] < 1e8) continue; // the failure
         const type = timeline.names[name].text;
+        if (type === timeline.failure?.type && at - columns.end[row] < 1e8) continue; // the failure, on its way
         if (told.has(type) || /^(StopIteration|StopAsyncIteration|GeneratorExit)$/.test(type)) continue;
         const known = seen.get(type);
         if (!known) seen.set(type, { track: index, row, end: columns.end[row], count: 1, type });
@@ -74,28 +74,19 @@ const Before = (() => {
 
   /** A thread's stretch of time in a line: bars where it ran, a hairline where it waited. @param {Timeline} timeline @param {Track} track @param {number} from @param {number} to */
   function strip(timeline, track, from, to) {
-    const WIDTH = 106;
-    const svg = document.createElementNS(Dom.SVG, "svg");
-    svg.setAttribute("viewBox", `0 0 ${WIDTH} 14`);
-    svg.setAttribute("aria-hidden", "true");
-    const shape = (/** @type {string} */ kind, /** @type {Record<string, string | number>} */ attributes) => {
-      const element = document.createElementNS(Dom.SVG, kind);
-      for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
-      svg.append(element);
-    };
+    const WIDTH = 106; // CSS pixels
+    const bars = [];
     let begun = 0;
     let state = 0;
     for (let x = 0; x <= WIDTH; x++) {
       const row = x < WIDTH ? track.columns.innermost(from + ((x + 0.5) / WIDTH) * (to - from)) : -1;
       const now = x === WIDTH ? -1 : row < 0 ? 0 : Theme.waits(timeline.nameOf(track.index, row).category) ? 1 : 2;
       if (now === state) continue;
-      if (state === 2) shape("rect", { x: begun, y: 1, width: x - begun, height: 12, rx: 1, fill: "var(--own)" });
-      if (state === 1) shape("path", { d: `M${begun} 7H${x}`, stroke: "var(--line2)" });
+      if (state) bars.push(Dom.el(state === 2 ? "i.own" : "i.hairline", { style: { left: `${begun}px`, width: `${x - begun}px` } }));
       begun = x;
       state = now;
     }
-    shape("path", { d: `M${WIDTH - 0.6} 0V14`, stroke: "var(--fail)", "stroke-width": 1.2 });
-    return svg;
+    return Dom.el("div.bars", { "aria-hidden": "true" }, bars);
   }
 
   return { handled, lastMoments };

@@ -2,14 +2,7 @@
 "use strict";
 
 class FailurePane {
-  static WORDS = /** @type {Record<string, [string, string]>} */ ({
-    // title and text, where nothing was raised and nobody says why
-    failed: ["Failed", "pytest tells of no exception."],
-    error: ["Error", "pytest tells of no exception."],
-    skipped: ["Skipped", "No reason is given."],
-    xfailed: ["Failed, as expected", "No reason is given."],
-    xpassed: ["Passed, though it was expected to fail", "No reason is given."],
-  });
+  static TITLES = /** @type {Record<string, string>} */ ({ failed: "Failed", error: "Error", skipped: "Skipped", xfailed: "Failed, as expected", xpassed: "Passed, though it was expected to fail" });
   static RELATIONS = /** @type {Record<string, string>} */ ({ cause: "direct cause of the one above, ", context: "handled when the one above was raised, " });
   static OPEN = 3; // members of a group whose tracebacks are shown at once
 
@@ -19,7 +12,7 @@ class FailurePane {
     const { failures, head } = desk.timeline;
     this.crashed = head.outcome === "crashed";
     /** Whether there is anything to tell. */
-    this.any = this.crashed || failures.length > 0 || head.outcome in FailurePane.WORDS;
+    this.any = this.crashed || failures.length > 0 || head.outcome in FailurePane.TITLES;
     /** When it happened, ns. */
     this.at = failures.length ? failures[0].at : this.crashed ? head.duration : -1;
   }
@@ -31,7 +24,7 @@ class FailurePane {
   draw() {
     const { failures } = this.desk.timeline;
     return [
-      ...this._outcome(),
+      this._outcome(),
       ...failures.flatMap((failure) => this._failure(failure)),
       this.crashed && this._open(),
       this.at >= 0 && Before.handled(this.desk, this.at),
@@ -43,13 +36,13 @@ class FailurePane {
   _outcome() {
     const { failures, head } = this.desk.timeline;
     const { phases, duration, reason, outcome } = head;
-    if (this.crashed) {
-      const last = phases.find(({ end }) => end >= duration) ?? phases.at(-1);
-      return [Part.section(null, Dom.el("p.exception", null, "Crashed"), Dom.el("p.why", null, `The process died${last ? ` in ${last.name}` : ""}, ${Format.time(duration)} after the test began. All that it recorded until then is here.`))];
-    }
-    const [title, text] = FailurePane.WORDS[outcome] ?? [];
-    if (!title || (failures.length && !reason && outcome !== "xfailed")) return [];
-    return [Part.section(null, Dom.el(`h2.outcome.${outcome}`, null, title), Dom.el("p.why", null, reason || text))];
+    const expected = /skip|^x/.test(outcome);
+    if (failures.length && !reason && !expected) return null;
+    const last = phases.find(({ end }) => end >= duration) ?? phases.at(-1);
+    const text = this.crashed
+      ? `The process died${last ? ` in ${last.name}` : ""}, ${Format.time(duration)} after the test began. All that it recorded until then is here.`
+      : reason || (expected ? "No reason is given." : "pytest tells of no exception.");
+    return Part.section(null, Dom.el(`h2.outcome.${outcome}`, null, FailurePane.TITLES[outcome] ?? "Crashed"), Dom.el("p.why", null, text));
   }
 
   /** @param {Failure} failure */
@@ -119,36 +112,32 @@ class FailurePane {
 
   /** @param {Frame} frame @param {boolean} last */
   _frame([path, line, name], last) {
-    const { timeline, view } = this.desk;
     const file = this._file(path);
-    const source = (file.category === "own" || last) && Source.listing(view, timeline.files.indexOf(/** @type {SourceFile} */ (file)), line, "raised");
-    return Dom.el("li", null, Dom.el("div.frame", null, Dom.el("code", null, name), Source.link(timeline.head.root, file, line)), source);
+    return this._step(Dom.el("code", null, name), file, line, file.category === "own" || last ? "raised" : null);
+  }
+
+  /** @param {Content | Content[]} name @param {Partial<SourceFile> & {path: string, short: string}} file @param {number} line @param {"raised" | "here" | null} mark */
+  _step(name, file, line, mark) {
+    const { timeline, view } = this.desk;
+    const source = mark && Source.listing(view, timeline.files.indexOf(/** @type {SourceFile} */ (file)), line, mark);
+    return Dom.el("li", null, Dom.el("div.frame", null, name, line > 0 && Source.link(timeline.head.root, file, line)), source);
   }
 
   /** What was open when the process died, the outermost first. */
   _open() {
-    const { timeline, layout, go, view } = this.desk;
+    const { timeline, layout, go } = this.desk;
     const main = layout.mainTrack();
     if (!main) return null;
-    const { columns } = main;
-    const open = [];
-    for (let depth = 0; depth < columns.depths; depth++) {
-      const row = columns.levels[depth + 1] - 1;
-      if (row >= columns.levels[depth] && columns.flags[row] & Flag.DIED) open.push(row);
-    }
+    const { columns, index: track } = main;
+    const open = Array.from({ length: columns.depths }, (_, depth) => columns.levels[depth + 1] - 1).filter((row, depth) => row >= columns.levels[depth] && columns.flags[row] & Flag.DIED);
     if (!open.length) return Part.empty("Cut off", "No function of the main thread was open.");
-    const own = open.findLast((row) => timeline.nameOf(main.index, row).category === "own");
+    const own = open.findLast((row) => timeline.nameOf(track, row).category === "own");
     return Part.section(
       ["Cut off in", Dom.el("span", null, main.name)],
       Dom.el("ol.frames", null, open.map((row) => {
-        const { text, file, line } = timeline.nameOf(main.index, row);
-        const known = timeline.files[file];
-        return Dom.el(
-          "li",
-          null,
-          Dom.el("div.frame", null, Dom.el("button.code", { click: () => go({ track: main.index, row }) }, text), Dom.el("span", null, Format.time(columns.duration(row))), known && Source.link(timeline.head.root, known, line)),
-          row === own && Source.listing(view, file, line, "here"),
-        );
+        const { text, file, line } = timeline.nameOf(track, row);
+        const name = [Dom.el("button.code", { click: () => go({ track, row }) }, text), Dom.el("span", null, Format.time(columns.duration(row)))];
+        return this._step(name, timeline.files[file], line, row === own ? "here" : null);
       })),
     );
   }

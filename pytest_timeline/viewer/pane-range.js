@@ -87,7 +87,7 @@ class RangePane {
         this.sort = key;
         this._again(`[data-sort=${key}]`);
       };
-      return Dom.el(`th.${key}`, { "aria-sort": on && (down ? "descending" : "ascending") }, Dom.el("button", { "data-sort": key, click }, label, on && (down ? " ↓" : " ↑")));
+      return Dom.el(`th.by-${key}`, { "aria-sort": on && (down ? "descending" : "ascending") }, Dom.el("button", { "data-sort": key, click }, label, on && (down ? " ↓" : " ↑")));
     });
     const body = Dom.el("tbody");
     const rest = Dom.el("div");
@@ -123,7 +123,7 @@ class RangePane {
       Dom.el("td", { title: `${group}: ${text}` }, Theme.swatch(category, group), Dom.el("button.code", { click: () => this._find(line.name) }, text)),
       RangePane.KEYS.slice(1).map(([key]) => {
         const value = this._value(line, key);
-        return Dom.el(key === this.sort ? `td.${key}.share` : `td.${key}`, { style: key === this.sort ? { "--percent": most ? (value / most) * 100 : 0 } : null }, key === "count" ? Format.count(value) : Format.cell(value));
+        return Dom.el(key === this.sort ? `td.by-${key}.share` : `td.by-${key}`, { style: key === this.sort ? { "--percent": most ? (value / most) * 100 : 0 } : null }, key === "count" ? Format.count(value) : Format.cell(value));
       }),
     );
   }

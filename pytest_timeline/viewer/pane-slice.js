@@ -2,7 +2,6 @@
 "use strict";
 
 class SlicePane {
-  static CALLERS = 12; // named at once
   static LINES = 30; // of a table
   static CHARACTERS = 400; // of an argument
 
@@ -77,20 +76,14 @@ class SlicePane {
     const track = timeline.tracks[index];
     const { columns } = track;
     const process = timeline.head.processes[track.process];
-    const callers = [];
-    for (let above = columns.parent(row); above >= 0; above = columns.parent(above)) callers.push(above);
-    const more = callers.length - SlicePane.CALLERS;
-    const share = (/** @type {number} */ whole) => Format.percent(columns.duration(row) / whole);
+    const above = columns.parent(row);
+    const share = (/** @type {number} */ whole) => `${Format.percent(columns.duration(row) / whole)} of `;
     return Part.section(
       "Where",
       Part.pairs([
-        [track.kind === "thread" ? "Thread" : "Track", [track.kind === "test" ? "Test" : track.name, " ", track.id ? Dom.el("span.dim", null, `tid ${track.id}`) : ""]],
-        ["Process", [process.name, " ", Dom.el("span.dim", null, `pid ${process.pid}`)]],
-        ["Share", [callers.length > 0 && `${share(columns.duration(callers[0]))} of ${timeline.nameOf(index, callers[0]).text}, `, `${share(timeline.head.duration)} of the test`]],
-        callers.length > 0 && [
-          track.kind === "thread" ? "Called by" : "Within",
-          [...callers.slice(0, SlicePane.CALLERS).flatMap((above, i) => [i > 0 && Dom.el("span.dim", null, " ← "), this._link({ track: index, row: above })]), more > 0 && Dom.el("span.dim", null, ` ← ${more} more`)],
-        ],
+        [track.kind === "thread" ? "Thread" : "Track", [track.kind === "test" ? "Test" : track.name, track.id > 0 && Dom.el("span.dim", null, ` tid ${track.id}`)]],
+        ["Process", [process.name, Dom.el("span.dim", null, ` pid ${process.pid}`)]],
+        ["Share", [above >= 0 && [share(columns.duration(above)), this._link({ track: index, row: above }), ", "], `${share(timeline.head.duration)}the test`].flat()],
         ...flowsOf(timeline, { track: index, row }).map((flow) => this._flow(flow, index)),
       ]),
     );
@@ -104,9 +97,8 @@ class SlicePane {
     const { columns, name, process } = timeline.tracks[other];
     const row = columns.innermost(ns);
     const where = name === "processes" ? "" : ` in ${name}${process === timeline.tracks[track].process ? "" : ` of ${timeline.head.processes[process].name}`}`;
-    const text = row < 0 ? where : `${timeline.nameOf(other, row).text}${where}`;
-    const to = flow.name || (out ? "Started" : "Started by");
-    return [to, row < 0 ? text : Dom.el("button.link.flow", { click: () => go({ track: other, row }) }, out ? `${text} →` : `← ${text}`)];
+    const text = `${row < 0 ? "" : timeline.nameOf(other, row).text}${where}`;
+    return [flow.name || (out ? "Started" : "Started by"), row < 0 ? text : Dom.el("button.link.flow", { click: () => go({ track: other, row }) }, out ? `${text} →` : `← ${text}`)];
   }
 
   /** A slice's name that goes there. @param {Place} place */
@@ -116,13 +108,11 @@ class SlicePane {
 
   /** @param {Record<string, any> | undefined} args */
   _arguments(args) {
-    const list = Object.entries(args ?? {});
-    if (!list.length) return null;
-    return Part.section(
+    return args && Part.section(
       "Arguments",
-      Dom.el("dl.pairs", null, list.flatMap(([key, value]) => {
+      Part.pairs(Object.entries(args).map(([key, value]) => {
         const text = typeof value === "string" ? value : JSON.stringify(value);
-        return [Dom.el("dt.mono", null, key), Dom.el("dd.mono", { title: text }, text.length > SlicePane.CHARACTERS ? text.slice(0, SlicePane.CHARACTERS) + "…" : text)];
+        return [key, Dom.el("span.mono", { title: text }, text.length > SlicePane.CHARACTERS ? text.slice(0, SlicePane.CHARACTERS) + "…" : text)];
       })),
     );
   }

@@ -27,10 +27,7 @@ const Perfetto = (() => {
       ends[to].set(last, [...(ends[to].get(last) ?? []), { ph: "f", bp: "e", ...flow }]);
     });
     const about = (/** @type {{pid: number, tid?: number}} */ place, /** @type {string} */ name, /** @type {Record<string, any>} */ args) => add({ ph: "M", ...place, name, args });
-    head.processes.forEach(({ pid, name }, i) => {
-      about({ pid }, "process_name", { name });
-      about({ pid }, "process_sort_index", { sort_index: i });
-    });
+    head.processes.forEach(({ pid, name }) => about({ pid }, "process_name", { name }));
     for (const { index, name, kind, columns } of tracks) {
       const place = places[index];
       about(place, "thread_name", { name: kind === "test" ? "test" : name });
@@ -38,10 +35,9 @@ const Perfetto = (() => {
       for (let row = 0; row < columns.length; row++) {
         const { text, category, file, line } = names[columns.name[row]];
         const raised = columns.thrown(row);
-        const folded = columns.folded(row);
         add({
           ph: "X", ...place, ts: columns.start[row] / 1e3, dur: columns.duration(row) / 1e3, name: text, cat: category,
-          args: { ...(file >= 0 && { file: files[file].path, line }), ...(raised !== undefined && { exception: names[raised]?.text ?? "?" }), ...(folded && { folded: folded.count, folded_ns: folded.ns }), ...columns.args.get(row) },
+          args: { ...(file >= 0 && { file: files[file].path, line }), ...(raised !== undefined && { exception: names[raised]?.text ?? "?" }), folded: columns.folded(row)?.count, ...columns.args.get(row) },
         });
         for (const end of ends[index].get(row) ?? []) add({ ...end, ...place, ts: columns.start[row] / 1e3 }); // is taken as the last slice's
       }
@@ -75,8 +71,7 @@ const Perfetto = (() => {
     const hear = (/** @type {MessageEvent} */ event) => {
       if (event.source !== ui || event.data !== "PONG") return;
       stop("");
-      const title = timeline.head.nodeid;
-      ui.postMessage({ perfetto: { buffer: Perfetto.trace(timeline), title, fileName: `${title.replace(/[^\w.-]+/g, "_")}.json` } }, origin);
+      ui.postMessage({ perfetto: { buffer: Perfetto.trace(timeline), title: timeline.head.nodeid } }, origin);
     };
     addEventListener("message", hear);
   }
