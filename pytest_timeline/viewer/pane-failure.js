@@ -107,13 +107,13 @@ class FailurePane {
 
   /** @param {Raised} raised */
   _frames({ traceback }) {
-    return Dom.el("ol.frames", null, traceback.map((frame, i) => (typeof frame === "number" ? Dom.el("li.dim", null, `${Format.plural(frame, "frame")} not kept`) : this._frame(frame, i === traceback.length - 1))));
+    return Dom.el("ol.frames", null, traceback.map((frame, i) => (typeof frame === "number" ? Dom.el("li.dim", null, `${Format.plural(frame, "frame")} not kept`) : this._frame(frame, String(frame) !== String(traceback[i - 1]), i === traceback.length - 1))));
   }
 
-  /** @param {Frame} frame @param {boolean} last */
-  _frame([path, line, name], last) {
+  /** @param {Frame} frame @param {boolean} first of several that are the same @param {boolean} last */
+  _frame([path, line, name], first, last) {
     const file = this._file(path);
-    return this._step(Dom.el("code", null, name), file, line, file.category === "own" || last ? "raised" : null);
+    return this._step(Dom.el("code", null, name), file, line, (file.category === "own" && first) || last ? "raised" : null);
   }
 
   /** @param {Content | Content[]} name @param {Partial<SourceFile> & {path: string, short: string}} file @param {number} line @param {"raised" | "here" | null} mark */
