@@ -160,12 +160,18 @@ class Page:
         self.until(ready)
 
     def opened(self, *, seconds: float = 30) -> Page:
-        """Return the window that a script of this page opened. Raises BrowserError when there is none."""
+        """Return the window that a script of this page opened, once it is loaded. Raises BrowserError in vain."""
         end = time.monotonic() + seconds
+        page = None
         while time.monotonic() < end:
-            for about in self._browser.call("Target.getTargets")["targetInfos"]:
-                if about.get("openerId") == self._target:
-                    return self._browser.attach(about["targetId"])
+            targets = self._browser.call("Target.getTargets")["targetInfos"]
+            if page is None:
+                opened = (about["targetId"] for about in targets if about.get("openerId") == self._target)
+                page = next(map(self._browser.attach, opened), None)
+            if page is not None:
+                with suppress(BrowserError):  # what waits in an empty page ends when that becomes another one
+                    page.until("location.href !== 'about:blank' && document.readyState === 'complete'", seconds=5)
+                    return page
         raise BrowserError("no window was opened")
 
     def evaluate(self, expression: str) -> Any:
