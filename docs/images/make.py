@@ -13,24 +13,24 @@ IMAGES = Path(__file__).resolve().parent
 ROOT = IMAGES.parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from support import browser  # noqa: E402
+from support import chromium  # noqa: E402
 
 WIDE, NARROW = (1600, 1000), (375, 800)
 
 
 def main() -> None:
-    binary = browser.find()
+    binary = chromium.find()
     if binary is None:
         sys.exit("no Chromium here: install it, or name it in BROWSER_BINARY")
-    with tempfile.TemporaryDirectory() as scratch, browser.running(binary) as chromium:
+    with tempfile.TemporaryDirectory() as scratch, chromium.running(binary) as running:
         tour, failing = (record(Path(scratch) / name, ROOT / "docs" / name) for name in ("tour", "example"))
-        take(chromium, tour["index"], "tour-run", WIDE)
-        take(chromium, tour["test_three_threads"], "tour-threads", WIDE)
-        take(chromium, tour["test_three_processes"], "tour-processes-dark", WIDE, dark=True)
-        take(chromium, failing["index"], "failing-run", WIDE)
-        take(chromium, failing["test_concurrent_capture"], "failing", WIDE)
-        take(chromium, failing["test_concurrent_capture"], "failing-dark", WIDE, dark=True)
-        take(chromium, failing["test_concurrent_capture"], "failing-375", NARROW, touch=True)
+        take(running, tour["index"], "tour-run", WIDE)
+        take(running, tour["test_three_threads"], "tour-threads", WIDE)
+        take(running, tour["test_three_processes"], "tour-processes-dark", WIDE, dark=True)
+        take(running, failing["index"], "failing-run", WIDE)
+        take(running, failing["test_concurrent_capture"], "failing", WIDE)
+        take(running, failing["test_concurrent_capture"], "failing-dark", WIDE, dark=True)
+        take(running, failing["test_concurrent_capture"], "failing-375", NARROW, touch=True)
 
 
 def record(directory: Path, suite: Path) -> dict[str, Path]:
@@ -43,7 +43,7 @@ def record(directory: Path, suite: Path) -> dict[str, Path]:
 
 
 def take(
-    chromium: browser.Browser,
+    running: chromium.Chromium,
     page: Path,
     name: str,
     size: tuple[int, int],
@@ -51,7 +51,7 @@ def take(
     dark: bool = False,
     touch: bool = False,
 ) -> None:
-    shown = chromium.page(*size, dark=dark, touch=touch)
+    shown = running.page(*size, dark=dark, touch=touch)
     shown.open(page)
     shown.frame()
     shown.screenshot(IMAGES / f"{name}.png")

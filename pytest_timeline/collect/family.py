@@ -248,8 +248,7 @@ class Family:
                 track.slices.folded for process in processes for track in process.tracks if track.kind == "thread"
             )
             timeline.args["dropped"] = dropped
-            if "exception" in result:
-                timeline.args["exception"] = result["exception"]
+            timeline.args |= {key: result[key] for key in ("exception", "reason") if key in result}
         return timeline
 
     def _dropped(self) -> int:

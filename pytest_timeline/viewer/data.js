@@ -12,7 +12,8 @@
  * @property {string} root
  * @property {number} duration
  * @property {{name: string, start: number, end: number}[]} phases
- * @property {{at: number, type: string, message: string, traceback: [string, number, string][]}} [failure]
+ * @property {Failure[]} [failures]
+ * @property {string} [reason]
  * @property {number} folded
  * @property {number} folded_ns
  * @property {number} outer_folded
@@ -26,6 +27,16 @@
  * @property {{pid: number, parent_pid: number, parent: number | null, name: string, args?: Record<string, any>}[]} processes
  * @property {Track[]} tracks
  * @property {{kind: string, packed: number, raw: number, crc32: number}[]} blocks
+ *
+ * @typedef {[string, number, string]} Frame  file, line, function
+ * @typedef {object} Raised
+ * @property {string} type
+ * @property {string} message
+ * @property {number} [cut]
+ * @property {string[]} [notes]
+ * @property {(Frame | number)[]} traceback
+ * @typedef {Raised & {of: number, as: string}} Other
+ * @typedef {Raised & {at: number, phase?: string, others?: Other[], left_out?: number}} Failure
  *
  * @typedef {object} Track
  * @property {number} index  added here
@@ -72,7 +83,9 @@ class Timeline {
       track.lengths = /** @type {any} */ (track.columns);
       track.columns = Columns.empty(track.levels);
     });
-    this.failure = head.failure;
+    this.failures = head.failures ?? [];
+    /** @type {Failure | undefined} the first */
+    this.failure = this.failures[0];
     /** @type {Name[]} */
     this.names = [];
     /** @type {SourceFile[]} */

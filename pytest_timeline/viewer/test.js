@@ -17,7 +17,7 @@
   const labels = new Labels(Dom.get("labels"), scroller, view, layout);
   const search = new Search(view, layout);
   const tip = new Tip(Dom.get("tip"), timeline);
-  const panes = new Panes(Dom.get("tabs"), Dom.get("pane-body"), view, layout, tracks, (selection) => search.select(selection));
+  const pane = new Pane(Dom.get("tabs"), Dom.get("pane-body"), view, layout, (selection) => search.select(selection));
   new Interact(view, tracks, minimap, ruler, scroller, tip, (selection) => search.select(selection));
   const searchBox = /** @type {HTMLInputElement} */ (Dom.get("search"));
   const said = Link.read();
@@ -60,8 +60,9 @@
       download.setAttribute("href", trace);
       download.setAttribute("download", trace);
     } else download.hidden = true;
+    Dom.get("to-perfetto").addEventListener("click", () => Perfetto.open(timeline, (text) => Dom.fill(Dom.get("perfetto-said"), text)));
     Dom.get("to-failure").hidden = !view.flag;
-    if (!head.failure) Dom.fill(Dom.get("to-failure"), "Died");
+    if (!timeline.failure) Dom.fill(Dom.get("to-failure"), "Died");
     Dom.get("hide-below").hidden = false;
   }
 
@@ -186,8 +187,8 @@
     tracks.draw();
     minimap.draw();
     ruler.draw();
-    if (["selection", "range", "tab", "data", "theme"].some((key) => changed.has(key))) panes.draw();
-    else if (changed.has("sources")) panes.draw(true);
+    if (["selection", "range", "tab", "data", "theme"].some((key) => changed.has(key))) pane.draw();
+    else if (changed.has("sources")) pane.draw(true);
     if (changed.has("selection")) announce();
     if (changed.has("hits") || changed.has("selection")) found();
     if (changed.has("minimum") || (view.minimum && changed.has("data"))) below();
@@ -204,7 +205,7 @@
     if (!flag) return;
     const span = Math.min(head.duration, Math.max(2e6, Math.min(head.duration * 0.26, 400e6)));
     view.jump(flag.at - span * 0.83, flag.at + span * 0.17);
-    if (head.failure) view.open("failure");
+    view.open("failure");
     const main = layout.mainTrack();
     const node = main && layout.nodeOf(main.index);
     if (node && timeline.complete) layout.reveal(node);
@@ -251,13 +252,13 @@
     Dom.get("to-failure").addEventListener("click", showFailure);
     const help = () => Keys.help(/** @type {HTMLDialogElement} */ (Dom.get("help")));
     Dom.get("help-button").addEventListener("click", help);
-    const pane = () => {
+    const toggle = () => {
       view.pane = !view.pane;
       Dom.get("pane-button").setAttribute("aria-pressed", String(view.pane));
       view.changed("pane", "size");
     };
-    Dom.get("pane-button").addEventListener("click", pane);
-    Keys.listen(view, layout, search, { failure: showFailure, help, pane, find: () => searchBox.focus(), go: (selection) => search.select(selection) });
+    Dom.get("pane-button").addEventListener("click", toggle);
+    Keys.listen(view, layout, search, { failure: showFailure, help, pane: toggle, find: () => searchBox.focus(), go: (selection) => search.select(selection) });
     scroller.addEventListener("scroll", () => view.changed("scroll"));
     new ResizeObserver(() => (Theme.stale() && recolour(), view.changed("size"))).observe(scroller);
     NARROW.addEventListener("change", () => view.changed("size"));
@@ -282,7 +283,10 @@
     layout.toggled = new Map(said.toggled ?? []);
     layout.moved = new Map(said.moved ?? []);
     if (said.show) view.show(...said.show);
-    else showFailure();
+    else if (pane.failure.any) {
+      showFailure();
+      view.tab = "failure";
+    }
     view.changed("tracks");
     view.flush();
     performance.mark("frame");
@@ -296,8 +300,9 @@
     layout.settle();
     banner();
     nothing();
+    Dom.get("to-perfetto").removeAttribute("disabled");
     if (!said.selection && !said.show) {
-      const failed = panes.failed();
+      const failed = pane.failure.failed();
       if (failed) {
         view.selection = failed;
         view.changed("reveal");

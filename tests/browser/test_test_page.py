@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from collections import Counter
@@ -13,7 +12,7 @@ import pytest
 
 from pytest_timeline.timeline.model import Instant, Span, Timeline
 from support import browser, report
-from support.pages import FAILED_AT, busy, failing, place, saved, view, write
+from support.pages import busy, failing, saved, view, write
 from support.timelines import CODE, THROWN, Row, lane_of_test, names, slices, thread, timeline
 
 DECODE = """new Promise((resolve, reject) => {
@@ -32,62 +31,6 @@ HOSTILE = [
     "javascript:window.hit=1",
     "\u202e{{blocks}}\x00\n<b>",
 ]
-
-
-@dataclasses.dataclass
-class Line:
-    count: int = 0
-    total: float = 0
-    self: float = 0
-
-
-def sums(read: report.Page, start: float, end: float) -> dict[str, Line]:
-    """Sum up the threads between two moments, slice by slice: count, total without recursion, self."""
-    lines: dict[str, Line] = {}
-    for index, rows in read.slices.items():
-        if read.head["tracks"][index]["kind"] != "thread":
-            continue
-        opened: list[report.Slice] = []
-        for row in rows:
-            del opened[row.depth :]
-            part = min(row.end, end) - max(row.start, start)
-            if part > 0:
-                line = lines.setdefault(read.name(row), Line())
-                line.count += 1
-                line.self += part
-                if not any(read.name(above) == read.name(row) for above in opened):
-                    line.total += part
-                if opened:
-                    lines[read.name(opened[-1])].self -= part
-            opened.append(row)
-    return lines
-
-
-def shown(text: str) -> float:
-    """Return a time as the page writes it, in ns."""
-    digits, unit = re.fullmatch(r"([\d.]+) ?(\w+)", text).groups()
-    return float(digits) * {"ns": 1, "µs": 1e3, "ms": 1e6, "s": 1e9}[unit]
-
-
-@pytest.mark.firefox
-def test_a_failed_test_opens_at_its_failure(tmp_path: Path, page: browser.Page) -> None:
-    page.open(failing(tmp_path))
-    assert page.text("#outcome") == "Failed" and page.text("#name") == "test_it"
-    assert page.text('[role="tab"][aria-selected="true"]') == "Failure"
-    assert page.text(".exception") == "AssertionError: 1 == 2"
-    assert page.text(".message") == "second"
-    start, end = view(page)
-    assert start <= FAILED_AT <= end
-    assert page.texts(".frame code, .frame button") == ["test_it", "helper"]
-    assert page.texts(".frames .source div") == [
-        "1def test_it():",
-        "2    helper()",
-        "5def helper():",
-        "6    assert 1 == 2",
-    ]
-    assert page.texts(".frames .raised") == ["2    helper()", "6    assert 1 == 2"]
-    assert page.texts(".moments p:first-child") == ["MainThread", "worker"]
-    assert page.texts(".moments p:last-child") == ["left helper by AssertionError", "ended 201 µs before"]
 
 
 def test_a_passed_test_opens_whole(tmp_path: Path, page: browser.Page) -> None:
@@ -121,32 +64,6 @@ def test_the_columns_are_those_of_the_page(tmp_path: Path, page: browser.Page) -
         folds = [(at, row.folded, row.folded_ns) for at, row in enumerate(ordered) if row.folded]
         got = columns["folds"]
         assert sorted(zip(got[::3], got[1::3], got[2::3], strict=True)) == folds
-
-
-@pytest.mark.firefox
-def test_selecting_a_slice(tmp_path: Path, page: browser.Page) -> None:
-    path = failing(tmp_path)
-    page.open(path)
-    page.press("0")
-    read = report.read(path)
-    main = read.track("MainThread")
-    page.until("location.hash.includes('v=0_')")
-    page.click_at(*place(page, 550_000, 1, main))
-    assert page.text(".heading") == "helper"
-    assert page.texts(".numbers dd") == ["99.9 µs", "99.9 µs", "+500.0 µs", "2"]
-    assert page.texts(".pairs button") == ["test_it"]
-    assert page.texts(".source .here") == ["5def helper():"]
-    assert page.evaluate("document.querySelector('.section a').href").endswith("/test_a.py:5")
-    assert "helper, 99.9 µs" in page.text("#live")
-    page.click(".pairs button")
-    assert page.text(".heading") == "test_it"
-    assert page.texts(".numbers dd")[:2] == ["600 µs", "500 µs"]
-    page.press("ArrowDown")
-    assert page.text(".heading") == "helper"
-    page.press("ArrowUp")
-    assert page.text(".heading") == "test_it"
-    page.press("Escape")
-    assert "Nothing selected" in page.text("#pane-body")
 
 
 @pytest.mark.firefox
@@ -187,38 +104,6 @@ def test_a_hundred_thousand_slices(tmp_path: Path, page: browser.Page) -> None:
     page.press("/")
     page.write("f7")
     assert page.text("#found").startswith(f"{len(wanted):,}".replace(",", "\u2009"))
-
-
-@pytest.mark.firefox
-@pytest.mark.parametrize("key", ["self", "total", "count"])
-def test_the_sums_of_a_range_are_those_of_the_slices(tmp_path: Path, page: browser.Page, key: str) -> None:
-    path = busy(tmp_path)
-    page.open(path)
-    ruler = page.box("#ruler")
-    left, width, y = ruler["x"], ruler["width"], ruler["y"] + 8
-    page.drag((left + width * 0.2, y), (left + width * 0.7, y))
-    assert page.text('[role="tab"][aria-selected="true"]') == "Range"
-    page.click(f"[data-sort={key}]")
-    if key == "self":
-        page.click("[data-sort=self]")  # it was sorted by it, the greatest first
-    start, end = (float(text) for text in saved(page, "r").split("_"))
-    expected = sums(report.read(path), start, end)
-    rows = page.evaluate(
-        "[...document.querySelectorAll('.functions tbody tr')].map(r => [...r.cells].map(c => c.innerText.trim()))"
-    )
-    assert {name for name, *_ in rows} == expected.keys()
-    for name, count, total, self in rows:
-        line = expected[name]
-        assert int(count.replace("\u2009", "")) == line.count
-        assert shown(total) == pytest.approx(line.total, rel=0.006, abs=1.5)  # the address rounds the range to 1 ns
-        assert shown(self) == pytest.approx(line.self, rel=0.006, abs=line.count + 1.5)
-    values = [getattr(expected[name], key) for name, *_ in rows]
-    assert values == pytest.approx(sorted(values, reverse=True), abs=3)
-    page.click("[data-key=flame]")
-    widest = page.evaluate(
-        "Math.max(...[...document.querySelectorAll('.flame button')].map(b => b.getBoundingClientRect().width))"
-    )
-    assert 0 < widest <= page.box(".flame")["width"] + 1
 
 
 @pytest.mark.firefox

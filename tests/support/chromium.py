@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -101,16 +102,20 @@ class Chromium:
 
     def page(self, width: int = 1600, height: int = 1000, *, dark: bool = False, touch: bool = False) -> ChromiumPage:
         """Return a new page of that size in CSS pixels."""
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        page = self.pages[session] = ChromiumPage(self, target, session)
-        for domain in ("Page", "Runtime", "Log"):
-            page.call(f"{domain}.enable")
+        page = self.attach(self.call("Target.createTarget", url="about:blank")["targetId"])
         page.resize(width, height, touch=touch)
         features = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         page.call(
             "Emulation.setEmulatedMedia", features=[*features, {"name": "prefers-reduced-motion", "value": "reduce"}]
         )
+        return page
+
+    def attach(self, target: str) -> ChromiumPage:
+        """Return the page that is there already."""
+        session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        page = self.pages[session] = ChromiumPage(self, target, session)
+        for domain in ("Page", "Runtime", "Log"):
+            page.call(f"{domain}.enable")
         return page
 
     def close(self) -> None:
@@ -148,6 +153,26 @@ class ChromiumPage(Page):
 
     def go(self, address: str) -> None:
         self.call("Page.navigate", url=address)
+
+    def opened(self, *, seconds: float = 30) -> ChromiumPage:
+        """Return the window that a script of this page opened, once it is loaded. Raises BrowserError in vain."""
+        end = time.monotonic() + seconds
+        page = None
+        while time.monotonic() < end:
+            targets = self._browser.call("Target.getTargets")["targetInfos"]
+            if page is None:
+                opened = (about["targetId"] for about in targets if about.get("openerId") == self._target)
+                page = next(map(self._browser.attach, opened), None)
+            if page is not None:
+                with suppress(BrowserError):  # what waits in an empty page ends when that becomes another one
+                    page.until("location.href !== 'about:blank' && document.readyState === 'complete'", seconds=5)
+                    return page
+        raise BrowserError("no window was opened")
+
+    def activate(self, selector: str) -> None:
+        """Click on what may open a window, behind which this page would draw no more."""
+        script = f"document.querySelector({json.dumps(selector)}).click()"
+        self.call("Runtime.evaluate", expression=script, userGesture=True)
 
     def evaluate(self, expression: str) -> Any:
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)

@@ -1,4 +1,4 @@
-"""Writes tests' pages for a browser to open, and finds things on them."""
+"""Makes pages of tests without a recording, and finds in an open one what it says and where things lie."""
 
 from __future__ import annotations
 
@@ -23,40 +23,35 @@ def write(directory: Path, made: Timeline, **about: Any) -> Path:
     return path
 
 
-def failing(directory: Path) -> Path:
-    """A test that failed 0.6 ms after its start, in the second of two functions of its own."""
-    (directory / "test_a.py").write_text(SOURCE, encoding="utf-8")
+def exception(type: str, message: str, *traceback: str, **more: Any) -> dict[str, Any]:
+    """Return what is told of an exception."""
+    return {"exception": type, "message": message, "traceback": list(traceback), **more}
+
+
+def failing(directory: Path, *failures: dict[str, Any], **args: Any) -> Path:
+    """A test that failed 0.6 ms after its start, in the second of two functions of its own; or so often, of that."""
+    source = directory / "test_a.py"
+    source.write_text(SOURCE, encoding="utf-8")
     known = Names()
-    known.add(1, str(directory / "test_a.py"))
+    known.add(1, str(source))
     known.add(10, "test_it", CODE, 1, 1)
     known.add(11, "helper", CODE, 1, 5)
     known.add(30, "AssertionError")
     main = slices((1_000, 601_000, 10, 0, THROWN, 30), (500_000 + 1_000, 600_900, 11, 1, THROWN, 30))
     other = slices((100_000, 400_000, 11, 0))
+    usual = exception("AssertionError", "1 == 2\nsecond", f"{source}:2 test_it", f"{source}:6 helper")
+    instants = [
+        Instant(told["exception"], "test", FAILED_AT + 1_200 + 100_000 * at, told)
+        for at, told in enumerate(failures or [usual])
+    ]
+    spans = [Span("test_a.py::test_it", "test", 1_000, END, 0), Span("call", "test", 2_000, END - 1_000, 1)]
     return write(
         directory,
         timeline(
             thread(main, known),
             thread(other, known, name="worker", id=4712, serial=2),
-            lanes=[
-                lane_of_test(
-                    Span("test_a.py::test_it", "test", 1_000, END, 0),
-                    Span("call", "test", 2_000, END - 1_000, 1),
-                    instants=[
-                        Instant(
-                            "AssertionError",
-                            "test",
-                            FAILED_AT + 1_200,
-                            {
-                                "exception": "AssertionError",
-                                "message": "1 == 2\nsecond",
-                                "traceback": [f"{directory}/test_a.py:2 test_it", f"{directory}/test_a.py:6 helper"],
-                            },
-                        )
-                    ],
-                )
-            ],
-            args={"outcome": "failed"},
+            lanes=[lane_of_test(*spans, instants=instants)],
+            args={"outcome": "failed"} | args,
         ),
         root=str(directory),
     )
