@@ -1,4 +1,7 @@
-"""Builds the extension modules: a hatchling build hook, and `python ext/build.py` for a build in place."""
+"""Builds the extension modules, and for a wheel the viewer's scripts: a hatchling build hook.
+
+`python ext/build.py` builds the modules in place. There, and in an editable install, the scripts are their sources.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+VIEWER = Path("pytest_timeline", "viewer")
 MODULES = {f"pytest_timeline._{source}": source for source in ("recorder", "codec", "relay")}
 if sys.platform == "win32":
     FLAGS = ["/O2", "/std:c11", "/experimental:c11atomics"]
@@ -56,6 +60,18 @@ def build(target: Path) -> list[Path]:
         os.chdir(previous)
 
 
+def minify(target: Path) -> list[Path]:
+    """Write every script of the viewer into `target`, without what only its readers need, and return the files made."""
+    from rjsmin import jsmin
+
+    made = []
+    for source in sorted((ROOT / VIEWER).glob("*.js")):
+        script = jsmin(source.read_text(encoding="utf-8"), keep_bang_comments=True)
+        made.append(target / source.name)
+        made[-1].write_text(script, encoding="utf-8", newline="\n")
+    return made
+
+
 try:
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 except ImportError:  # run as a script in an environment without hatchling
@@ -63,7 +79,7 @@ except ImportError:  # run as a script in an environment without hatchling
 else:
 
     class TimelineBuildHook(BuildHookInterface):  # type: ignore[type-arg]
-        """Adds the compiled modules to a wheel; builds them in place for an editable install."""
+        """Adds compiled modules and minified scripts to a wheel; builds modules in place for an editable install."""
 
         def initialize(self, version: str, build_data: dict[str, Any]) -> None:
             build_data["infer_tag"] = True
@@ -72,8 +88,11 @@ else:
                 build(ROOT)
                 return
             self._scratch = tempfile.TemporaryDirectory()
-            for file in build(Path(self._scratch.name)):
+            scratch = Path(self._scratch.name)
+            for file in build(scratch):
                 build_data["force_include"][str(file)] = f"pytest_timeline/{file.name}"
+            for file in minify(scratch):  # in place of their sources
+                build_data["force_include"][str(file)] = (VIEWER / file.name).as_posix()
 
         def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
             if version != "editable":

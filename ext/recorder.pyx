@@ -27,8 +27,8 @@ from writer cimport (
     PyCodeObject, PyDict_CheckExact, PyDict_GetItemString, PyDict_GetItemWithError, PyErr_Clear,
     PyExceptionInstance_Check, PyLong_AsSize_t, PyModule_GetDict, PyObject_GenericGetDict, PyThread_get_thread_ident,
     Py_DECREF, Py_None, Py_SIZE, Py_TYPE, pt_begin, pt_callable_key, pt_callable_name, pt_children, pt_children_alive,
-    pt_current, pt_current_code, pt_deepen, pt_depth, pt_extra_of, pt_finish, pt_glob_matches, pt_introduce,
-    pt_is_python, pt_loaded_module, pt_me, pt_native_thread_id, pt_new_callback, pt_new_id, pt_process_id,
+    pt_current, pt_current_code, pt_deepen, pt_depth, pt_extra_of, pt_finish, pt_glob_matches, pt_go_on, pt_introduce,
+    pt_is_python, pt_loaded_module, pt_me, pt_native_thread_id, pt_new_callback, pt_new_id, pt_pause, pt_process_id,
     pt_profile_call, pt_profile_call_end, pt_profile_enter, pt_profile_leave, pt_profiler_is_set, pt_put,
     pt_put_payload, pt_refill, pt_request_extra, pt_room, pt_set_extra, pt_set_profiler, pt_spawn_detached, pt_states,
     pt_states_used, pt_tap_processes, pt_thread_state, pt_tick_source, pt_try_plain_extra, pt_type_public_name,
@@ -768,6 +768,15 @@ def mark(uint32_t code, bytes payload):
         if len(payload) > PT_MAX_PAYLOAD:
             raise ValueError(f"a mark of {len(payload)} bytes, more than {PT_MAX_PAYLOAD}")
         put(PT_MARK, code, NULL, 0, payload)
+
+
+def pause():
+    if recording is not None:
+        pt_pause()
+
+
+def go_on():
+    pt_go_on(pt_me)
 
 
 def refresh():

@@ -65,6 +65,8 @@ typedef struct {
     uint32_t chunk; /* index in the file, valid while `limit` */
     pt_record *limit; /* the end of the chunk; `end` is before it while a slow look is wanted at each record */
     pt_open_call *calls; /* by depth */
+    pt_record *paused; /* where the cursor stood, while it walks in a place that nobody reads; else NULL */
+    pt_record *paused_limit;
     pt_seat *seat;
     int64_t name_hash; /* of the name last written */
     uint32_t alive;
@@ -100,6 +102,7 @@ static pt_writer *pt_current; /* NULL when not recording */
 static uint32_t pt_tick_source;
 static uint32_t pt_next_id = 1;
 static pt_record pt_sink[PT_CHUNK_RECORDS]; /* where records go that have no room: dropped, and counted */
+static pt_record pt_aside[256]; /* where those of a paused thread go: nobody wants them */
 
 /* What a thread that forks leaves to itself in the child, where its state is wiped: the frames that go on there. */
 static PT_THREAD_LOCAL const pt_open *pt_inherit; /* by depth, in memory that is not wiped; NULL when not forking */
@@ -237,9 +240,32 @@ static PT_COLD void pt_count_dropped(pt_writer *writer, uint64_t count)
 
 static inline int pt_in_sink(pt_thread_state *t) { return t->limit == pt_sink + PT_CHUNK_RECORDS; }
 
+/* Record this thread's calls no more until pt_go_on(), at no cost to the hot path; names and marks still are. */
+static PT_COLD void pt_pause(void)
+{
+    pt_thread_state *t = pt_me;
+    if (!t->limit || t->paused)
+        return;
+    t->paused = t->cursor;
+    t->paused_limit = t->limit;
+    t->cursor = pt_aside;
+    t->end = t->limit = pt_aside + sizeof pt_aside / sizeof *pt_aside;
+}
+
+static PT_COLD void pt_go_on(pt_thread_state *t)
+{
+    if (!t->paused)
+        return;
+    t->cursor = t->paused;
+    t->limit = t->paused_limit;
+    t->end = t->cursor; /* the next record looks whether it may be more */
+    t->paused = NULL;
+}
+
 /* Give back what the thread holds; its next record starts anew. Called under the lock. */
 static PT_COLD void pt_hand_back(pt_writer *writer, pt_thread_state *t)
 {
+    pt_go_on(t);
     if (pt_in_sink(t))
         pt_count_dropped(writer, (uint64_t)(t->cursor - pt_sink));
     else if (t->limit && writer->file->alive) {
@@ -360,7 +386,9 @@ static PT_COLD pt_thread_state *pt_take_room(uint32_t count)
     } else if (pt_load32(&file->header->stop))
         file->off = 1;
     pt_thread_state *t = file->off ? NULL : pt_register();
-    if (t && (uint32_t)(t->limit - t->cursor) < count) {
+    if (t && t->paused)
+        t->cursor = pt_aside;
+    else if (t && (uint32_t)(t->limit - t->cursor) < count) {
         pt_hand_back(writer, t);
         pt_sit_down(t, writer);
         uint32_t chunk = pt_take_chunk(writer);
@@ -460,6 +488,12 @@ static inline void pt_put(pt_thread_state *t, uint64_t tick, uint64_t word)
 static PT_COLD int pt_put_payload(uint32_t kind, uint32_t id, const void *head, size_t head_size, const void *text,
                                   size_t text_size)
 {
+    if (pt_me->paused) {
+        pt_go_on(pt_me);
+        int done = pt_put_payload(kind, id, head, head_size, text, text_size);
+        pt_pause();
+        return done;
+    }
     size_t size = head_size + text_size;
     uint32_t count = 1 + (uint32_t)((size + 15) / 16);
     if (size > PT_MAX_PAYLOAD)

@@ -65,6 +65,8 @@ cdef extern from "writer.h" nogil:
     int pt_deepen(pt_thread_state *t, uint32_t depth)
     int pt_begin(const char *directory, uint32_t clock)
     void pt_finish()
+    void pt_pause()
+    void pt_go_on(pt_thread_state *t)
     uint64_t pt_native_thread_id()
     uint32_t pt_process_id()
 

@@ -28,6 +28,12 @@ def active() -> bool:
 def mark(code: int, payload: bytes) -> None:
     """Append a PT_MARK record; `code` is a pt_mark, `payload` a JSON object. Nothing happens when not recording."""
 
+def pause() -> None:
+    """Record no more calls of this thread until `go_on`, or another recording; marks and names still are."""
+
+def go_on() -> None:
+    """Record this thread's calls again."""
+
 def refresh() -> None:
     """Between tests: write thread names that have changed, and re-arm a 3.11 profiler that a test switched off."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from pytest_timeline._codec import Names, Slices, Spool, monotonic_ns, now
 from pytest_timeline.collect import leaks
 from pytest_timeline.collect.alive import Life
 from pytest_timeline.collect.label import label
-from pytest_timeline.collect.processes import Processes
+from pytest_timeline.collect.processes import Processes, exit_of
 from pytest_timeline.collect.story import CRASHED, Story, Told
 from pytest_timeline.timeline.model import Flow, Lane, Process, Timeline, Track
 
@@ -248,8 +248,7 @@ class Family:
                 track.slices.folded for process in processes for track in process.tracks if track.kind == "thread"
             )
             timeline.args["dropped"] = dropped
-            if "exception" in result:
-                timeline.args["exception"] = result["exception"]
+            timeline.args |= {key: result[key] for key in ("exception", "reason") if key in result}
         return timeline
 
     def _dropped(self) -> int:
@@ -264,6 +263,16 @@ class Family:
             ended = self.processes.end(member.spool) or member.ended
             if ended <= until and (ended or member.gone):
                 member.spool.die(ended)
+
+    def died(self, statuses: Mapping[int, int | None]) -> dict[str, Any] | None:
+        """Return how the pytest process ended, if it did before its session: {"signal": "SIGSEGV"} and the like.
+
+        `statuses` are known from whoever reaped a process, by pid; the system itself may not tell.
+        """
+        if self.root is None or self.story.end is not None or not self.root_is_gone:
+            return None
+        status = self.members[0].watch.status()
+        return exit_of(statuses.get(self.root.pid) if status is None else status)
 
     @property
     def worker(self) -> str | None:

@@ -9,12 +9,12 @@ from typing import Any
 
 import orjson
 
-from pytest_timeline._codec import Spool
 from pytest_timeline.collect import leaks
 from pytest_timeline.collect.family import Family, Window
 from pytest_timeline.collect.rate import Rate
-from pytest_timeline.export.index import Index
+from pytest_timeline.export.index import PHASES, Index
 from pytest_timeline.outputs import MANIFEST
+from pytest_timeline.timeline.model import Timeline
 
 VERSION = 1
 
@@ -44,7 +44,7 @@ class Manifest:
             "start": rate.seconds(timeline.start - rate.origin),
             "duration": rate.seconds(timeline.end - timeline.start),
             "rerun": timeline.args["rerun"],
-            "phases": result.get("phases", {}),
+            "phases": result.get("phases") or _phases(timeline, rate),
             "slices": sum(len(track.slices) for track in threads),
             "folded": timeline.args["folded"],
             "dropped": window.dropped,
@@ -58,7 +58,8 @@ class Manifest:
         self.tests.append(entry)
         if self._index is not None:
             markers = [str(marker) for marker in test.get("markers", [])]
-            self._index.add(entry, timeline, rate.starting_at(timeline.start), markers)
+            fixtures = [str(fixture) for fixture in test.get("fixtures", [])]
+            self._index.add(entry, timeline, rate.starting_at(timeline.start), markers, fixtures)
 
     def warn(self, text: str) -> None:
         """Add a warning, once."""
@@ -84,26 +85,28 @@ class Manifest:
                 self.warn(f"{family.name}: {family.story.damaged} marks of the test run could not be read")
             for name in family.damaged:
                 self.warn(f"{family.name}/{name} is damaged and was left out")
-        roots = sorted(((family.name, family.root) for family in families), key=lambda root: (len(root[0]), root[0]))
-        start_ns = min((root.start_unix_ns for _, root in roots if root), default=0)
+        start_ns = min((family.root.start_unix_ns for family in families if family.root), default=0)
         run = {
             "version": VERSION,
             "pytest": session.get("pytest"),
             "python": session.get("python"),
+            "platform": session.get("platform"),
+            "plugins": session.get("plugins", []),
             "argv": session.get("argv", []),
             "start": session.get("start") or datetime.fromtimestamp(start_ns / 1e9, UTC).isoformat(),
-            "duration": rate.seconds(end - rate.origin) if rate else 0.0,
+            "duration": rate.seconds((main.ended if main and main.ended else end) - rate.origin) if rate else 0.0,
             "exitstatus": main.end.get("exitstatus") if main and main.end else None,
-            "workers": [_worker(name, root) for name, root in roots if root and name != "main"],
+            "workers": _workers(families),
             "tests": sorted(self.tests, key=lambda test: float(test["start"])),
             "combined": self.combined,
             "report": self.report,
             "dropped": dropped,
+            "errors": list(dict.fromkeys(each for family in families for each in family.story.not_collected)),
             "warnings": self.warnings,
         }
         if self._index is not None:
             try:
-                made = self._index.write(directory, run, _lanes(families, rate))
+                made = self._index.write(directory, run, _lanes(families, rate, run["workers"]))
                 self.report += [file for file in made if file not in self.report]
             except OSError as error:  # the manifest is worth more
                 self.warn(f"not written: index.html: {error}")
@@ -112,20 +115,69 @@ class Manifest:
         os.replace(draft, directory / MANIFEST)
 
 
-def _lanes(families: list[Family], rate: Rate | None) -> list[dict[str, Any]]:
-    """Return the pytest processes that ran tests, and from when to when they were there, in microseconds."""
-    lanes = []
-    for family in families:
-        if family.root is not None and rate is not None and family.story.tests:
-            begin, end = (
-                round(rate.seconds(tick - rate.origin) * 1e6) for tick in (family.root.start_tick, family.end)
-            )
-            lanes.append({"worker": family.worker, "pid": family.root.pid, "begin": begin, "end": end})
+def _phases(timeline: Timeline, rate: Rate) -> dict[str, float]:
+    """Return how long the phases took of a test that was not reported: it crashed."""
+    spans = timeline.story.spans if timeline.story else []
+    return {span.name: rate.seconds(span.end - span.start) for span in spans if span.depth == 1 and span.name in PHASES}
+
+
+def _lanes(families: list[Family], rate: Rate | None, workers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the pytest processes that are there to run tests, and from when to when, in microseconds."""
+    lanes: list[dict[str, Any]] = []
+    if rate is None:
+        return lanes
+
+    def micro(tick: int) -> int:
+        return round(rate.seconds(tick - rate.origin) * 1e6)
+
+    known = {worker["id"]: worker for worker in workers}
+    for family in sorted(families, key=_order):
+        story = family.story
+        if family.root is None or not (story.tests or family.worker):
+            continue
+        lane: dict[str, Any] = {"worker": family.worker, "pid": family.root.pid, "begin": micro(family.root.start_tick)}
+        lane["end"] = micro(story.ended or family.end)
+        if story.collection is not None:
+            lane["collection"] = [micro(story.collection.start), micro(story.collection.end)]
+        if story.end is None:
+            lane["died"] = family.died(_statuses(families)) or {}
+        if replaced := known.get(family.name, {}).get("replaces"):
+            lane["replaces"] = replaced
+        lanes.append(lane)
     return lanes
 
 
-def _worker(name: str, root: Spool) -> dict[str, Any]:
-    worker: dict[str, Any] = {"id": name, "pid": root.pid}
-    if root.clock_error_ns:
-        worker["clock_error_us"] = root.clock_error_ns / 1e3
-    return worker
+def _workers(families: list[Family]) -> list[dict[str, Any]]:
+    """Return what is known of each worker.
+
+    pytest-xdist starts one for each that dies, and does not say for which: the first that comes after it.
+    """
+    found = [(family, family.root) for family in sorted(families, key=_order) if family.worker]
+    workers = []
+    dead: list[tuple[int, str]] = []  # when, and who
+    for family, root in found:
+        if root is None:
+            continue
+        worker: dict[str, Any] = {"id": family.name, "pid": root.pid}
+        if root.clock_error_ns:
+            worker["clock_error_us"] = root.clock_error_ns / 1e3
+        before = [each for each in dead if each[0] <= root.start_tick]
+        if before:
+            dead.remove(min(before))
+            worker["replaces"] = min(before)[1]
+        died = family.died(_statuses(families))
+        if died is not None:
+            worker["died"] = died
+            dead.append((family.end, family.name))
+        workers.append(worker)
+    return workers
+
+
+def _statuses(families: list[Family]) -> dict[int, int | None]:
+    """Return the statuses of pytest processes that another one has reaped."""
+    return {pid: status for family in families for pid, status in family.processes.foreign_status.items()}
+
+
+def _order(family: Family) -> tuple[int, str]:
+    """gw10 comes after gw9."""
+    return len(family.name), family.name

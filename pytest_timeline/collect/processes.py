@@ -64,6 +64,7 @@ class Processes:
         self.clock = 1
         self.ns_per_tick = 1.0
         self.foreign: Container[int] = ()  # processes of other families
+        self.foreign_status: dict[int, int | None] = {}  # of those that one of this family has reaped
         self._children: list[Child] = []  # of this window
         self._by_pid: dict[int, Child] = {}  # the newest of that pid
         self._unnamed: dict[tuple[str, int], Child] = {}  # pid not known; by the spool and thread that told of it
@@ -122,6 +123,8 @@ class Processes:
         self._starts.append(Start(spool, thread, Flow(child.flow, tick, False)))
 
     def _reaped(self, spool: Spool, thread: int, pid: int, tick: int, status: int | None) -> None:
+        if pid in self.foreign:
+            self.foreign_status[pid] = status
         child = self._by_pid.get(pid) if pid else self._unnamed.pop((spool.path, thread), None)
         if child is not None and child.start <= tick:
             child.end = tick if child.end is None else min(child.end, tick)
@@ -298,7 +301,7 @@ def _spans(child: Child, start: int, end: int) -> Iterable[Span]:
     args: dict[str, Any] = {"argv": words(command), "pid": child.pid or None, "parent_pid": child.parent_pid}
     args["recorded"] = bool(child.spools)
     if over:
-        args |= _exit(child.status)
+        args |= exit_of(child.status)
     yield Span(name, "process", first, last, 0, args, child.flow, cut, (child.pid, child.start))
     for (tick, program), following in itertools.zip_longest(programs, programs[1:]):
         begun = max(first, tick)
@@ -307,7 +310,7 @@ def _spans(child: Child, start: int, end: int) -> Iterable[Span]:
             yield Span(label(program), "process", begun, ended, 1, {"argv": words(program)})
 
 
-def _exit(status: int | None) -> dict[str, Any]:
+def exit_of(status: int | None) -> dict[str, Any]:
     """Return how it ended, as the operating system tells it."""
     if status is None:
         return {"exit": "not known"}

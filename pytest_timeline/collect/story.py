@@ -12,6 +12,8 @@ from pytest_timeline.timeline.model import Instant, Span
 
 SESSION_BEGIN, SESSION_END, TEST_BEGIN, TEST_END, SPAN_BEGIN, SPAN_END, INSTANT = range(1, 8)
 CRASHED = "crashed"
+COLLECTION = "collection"
+NOT_COLLECTED = "not collected"
 RUNNING = "running"
 
 
@@ -31,6 +33,9 @@ class Story:
     def __init__(self) -> None:
         self.session: dict[str, Any] = {}
         self.end: dict[str, Any] | None = None
+        self.ended = 0  # tick of the session's end, 0 = not told
+        self.collection: Span | None = None  # of the tests, before the first of them
+        self.not_collected: list[tuple[str, str]] = []  # what, and why
         self.tests = 0  # begun
         self.damaged = 0  # marks that could not be read
         self._told = Told()
@@ -48,7 +53,7 @@ class Story:
         if code == SESSION_BEGIN:
             self.session = what
         elif code == SESSION_END:
-            self.end = what
+            self.end, self.ended = what, tick
         elif code == TEST_BEGIN:
             told = self.close(tick)
             self._told.test = what
@@ -67,10 +72,13 @@ class Story:
                 span = self.open.pop()
                 span.end = tick
                 span.args.update(what.get("args") or {})
+                if span.name == COLLECTION and self._told.test is None:
+                    self.collection = span
         elif code == INSTANT:
-            self._told.instants.append(
-                Instant(str(what.get("name")), str(what.get("cat", "user")), tick, what.get("args") or {})
-            )
+            instant = Instant(str(what.get("name")), str(what.get("cat", "user")), tick, what.get("args") or {})
+            self._told.instants.append(instant)
+            if instant.name == NOT_COLLECTED and self._told.test is None:
+                self.not_collected.append((str(instant.args.get("nodeid")), str(instant.args.get("message", ""))))
         return None
 
     def close(self, tick: int) -> Told:

@@ -26,6 +26,7 @@ VERSION = 1
 LEVEL = 1  # zlib: 6 saves a tenth for five times the time; docs/report-format.md has the figures
 BLOCK_BYTES = 1 << 20  # a block that has as many gets no further track
 LINE = re.compile(r"(.*):(\d+) (.*)", re.DOTALL)  # of a traceback
+GAP = re.compile(r"\.\.\. (\d+) frames left out")
 EXACT = 1 << 53  # JavaScript's numbers are exact below
 
 
@@ -151,8 +152,11 @@ class _Page:
             head |= {
                 key: value for key, value in plain(timeline.story.spans[0].args).items() if key in ("file", "line")
             }
-        failure = self._failure()
-        return head | {"failure": failure} if failure else head
+        if args.get("reason"):
+            head["reason"] = clean(str(args["reason"]))
+        story = place_instants(timeline.story.instants, clock) if timeline.story else []
+        failures = [_failure(each) for each in story if each.category == "test"]
+        return head | {"failures": failures} if failures else head
 
     def _process(self, process: Process) -> dict[str, Any]:
         pids = [each.pid for each in self._timeline.processes]
@@ -163,19 +167,6 @@ class _Page:
 
     def _folded(self, totals: tuple[int, int]) -> tuple[int, int]:
         return totals[0], round(totals[1] * self._clock.ns_per_tick)
-
-    def _failure(self) -> dict[str, Any] | None:
-        story = self._timeline.story
-        for instant in place_instants(story.instants, self._clock) if story else []:
-            if instant.category == "test":
-                lines = [LINE.fullmatch(str(line)) for line in instant.args.get("traceback") or ()]
-                return {
-                    "at": instant.ns,
-                    "type": instant.name,
-                    "message": str(instant.args.get("message", "")),
-                    "traceback": [[match[1], int(match[2]), match[3]] for match in lines if match],
-                }
-        return None
 
     def _add_lanes(self) -> None:
         """Make the tracks that are rows: the test's own, and the processes'."""
@@ -261,6 +252,25 @@ class _Page:
         packed = zlib.compress(raw, LEVEL, 31)  # 31: gzip
         about = {"kind": kind, "packed": len(packed), "raw": len(raw), "crc32": zlib.crc32(raw)}
         self._blocks.append((about, packed))
+
+
+def _failure(instant: PlacedInstant) -> dict[str, Any]:
+    failure = {"at": instant.ns} | _exception({"exception": instant.name, **instant.args})
+    if "others" in failure:
+        failure["others"] = [_exception(other) for other in failure["others"]]
+    return failure
+
+
+def _exception(told: dict[str, Any]) -> dict[str, Any]:
+    """Return what was told of an exception with its frames in parts."""
+    exception = {key: value for key, value in told.items() if key not in ("exception", "traceback")}
+    frames: list[Any] = []
+    for line in map(str, told.get("traceback") or ()):
+        if gap := GAP.fullmatch(line):
+            frames.append(int(gap[1]))
+        elif match := LINE.fullmatch(line):
+            frames.append([match[1], int(match[2]), match[3]])
+    return {"message": ""} | exception | {"type": told["exception"], "traceback": frames}
 
 
 def _extent(rows: list[list[Any]]) -> dict[str, int]:

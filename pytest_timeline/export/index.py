@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import heapq
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from pytest_timeline.timeline.model import Clock, Span, Timeline
 TEMPLATE = "run.html"
 PHASES = ("setup", "call", "teardown")
 LONGEST_SET_UPS = 20  # of each fixture
+WIDE = 2000  # set-ups and tear-downs of wider scopes, the longest, that are drawn in the lanes
 TEAR_DOWN = " tear-down"
 
 
@@ -28,11 +31,17 @@ class Index:
         self._categories = Categories(about.root)
         self._tests: list[_Test] = []
         self._fixtures: dict[tuple[str, str], _Fixture] = {}
+        self._wide: list[tuple[int, int, int, _Fixture, bool, _Test]] = []  # heap of ns, serial, start in us, ...
+        self._serial = itertools.count()  # nothing beyond it is compared
+        self._names = _Interned()
 
-    def add(self, entry: dict[str, Any], timeline: Timeline, clock: Clock, markers: list[str]) -> None:
-        """Add a test, with its entry in the manifest."""
+    def add(
+        self, entry: dict[str, Any], timeline: Timeline, clock: Clock, markers: list[str], fixtures: Sequence[str] = ()
+    ) -> None:
+        """Add a test, with its entry in the manifest; `fixtures` are the names of those that it uses."""
         main = main_thread(timeline)
-        test = _Test(entry, self._categories.times(main, clock) if main is not None else {}, markers)
+        uses = tuple(sorted({self._names[clean(name)] for name in fixtures}))
+        test = _Test(entry, self._categories.times(main, clock) if main is not None else {}, markers, uses)
         test.exception = clean(str(timeline.args.get("exception") or ""))
         self._tests.append(test)
         outer = 0  # depth of the fixture that all deeper ones belong to
@@ -46,12 +55,25 @@ class Index:
                 if not outer:
                     outer = span.depth
                     test.fixtures += ns
-                self._add_fixture(test, span, ns)
+                self._add_fixture(test, span, ns, _micro(entry["start"]) + clock.ns(span.start) // 1000)
 
-    def _add_fixture(self, test: _Test, span: Span, ns: int) -> None:
-        name, scope = clean(span.name.removesuffix(TEAR_DOWN)), str(span.args.get("scope", ""))
-        fixture = self._fixtures.setdefault((name, scope), _Fixture())
-        if span.name.endswith(TEAR_DOWN):
+    def _add_fixture(self, test: _Test, span: Span, ns: int, start: int) -> None:
+        """Add a set-up or tear-down that took `ns` and began at `start` us of the run."""
+        args = span.args
+        tear_down = span.name.endswith(TEAR_DOWN)
+        if not tear_down and "param" in args and "file" not in args:
+            return  # the value of a parameter, which pytest hands over by a fixture of its own
+        name, scope = clean(span.name.removesuffix(TEAR_DOWN)), str(args.get("scope", ""))
+        fixture = self._fixtures.get((name, scope))
+        if fixture is None:
+            fixture = self._fixtures[name, scope] = _Fixture()
+        if "file" in args:
+            fixture.place = f"{clean(self._categories.file(args['file']).short)}:{args.get('line')}"
+        if scope != "function":
+            heapq.heappush(self._wide, (ns, next(self._serial), start, fixture, tear_down, test))
+            if len(self._wide) > WIDE:
+                heapq.heappop(self._wide)
+        if tear_down:
             fixture.tear_down += ns
             return
         fixture.count += 1
@@ -67,7 +89,10 @@ class Index:
         files: dict[str, int] = {}
         markers: dict[str, int] = {}
         also: dict[tuple[str, ...], int] = {}
+        uses: dict[tuple[int, ...], int] = {}
         workers = {lane["worker"]: place for place, lane in enumerate(lanes)}
+        fixtures = sorted(self._fixtures.items(), key=lambda item: -item[1].total - item[1].tear_down)
+        fixture_places = {id(fixture): place for place, (_, fixture) in enumerate(fixtures)}
         columns: dict[str, list[Any]] = {key: [] for key in _COLUMNS}
         for test in tests:
             entry = test.entry
@@ -86,6 +111,7 @@ class Index:
                 "phases": [_micro(entry["phases"].get(phase, 0)) for phase in PHASES],
                 "times": [test.times.get(category, 0) // 1000 for category in CATEGORIES],
                 "fixtures": test.fixtures // 1000,
+                "uses": uses.setdefault(test.uses, len(uses)),
                 "markers": [markers.setdefault(marker, len(markers)) for marker in test.markers],
                 "leaked": [clean(str(text)) for text in entry["leaked"]],
                 "exception": test.exception,
@@ -101,11 +127,13 @@ class Index:
             "files": list(files),
             "markers": list(markers),
             "suffixes": [[[format, SUFFIXES[format]] for format in others] for others in also],
+            "uses": [[self._names.texts[name] for name in names] for names in uses],
             "tests": columns,
-            "fixtures": [
-                fixture.row(name, scope, places)
-                for (name, scope), fixture in sorted(self._fixtures.items(), key=lambda item: -item[1].total)
-            ],
+            "fixtures": [fixture.row(name, scope, places) for (name, scope), fixture in fixtures],
+            "wide": sorted(
+                [fixture_places[id(fixture)], start, ns // 1000, places[id(test)], int(tear_down)]
+                for ns, _, start, fixture, tear_down, test in self._wide
+            ),
         }
 
     def write(self, directory: Path, run: dict[str, Any], lanes: list[dict[str, Any]]) -> list[str]:
@@ -130,12 +158,13 @@ class Index:
 class _Test:
     """What the page says of a test beside its entry in the manifest."""
 
-    __slots__ = ("entry", "exception", "fixtures", "line", "markers", "times")
+    __slots__ = ("entry", "exception", "fixtures", "line", "markers", "times", "uses")
 
-    def __init__(self, entry: dict[str, Any], times: dict[str, int], markers: list[str]) -> None:
+    def __init__(self, entry: dict[str, Any], times: dict[str, int], markers: list[str], uses: tuple[int, ...]) -> None:
         self.entry = entry
         self.times = times
         self.markers = markers
+        self.uses = uses  # numbers of fixtures' names
         self.exception = ""
         self.fixtures = 0  # ns
         self.line = 0
@@ -144,19 +173,35 @@ class _Test:
 class _Fixture:
     """The set-ups of one fixture, in ns."""
 
-    __slots__ = ("count", "longest", "tear_down", "total")
+    __slots__ = ("count", "longest", "place", "tear_down", "total")
 
     def __init__(self) -> None:
+        self.place = ""  # file:line
         self.count = self.total = self.tear_down = 0
         self.longest: list[tuple[int, int, _Test]] = []
 
     def row(self, name: str, scope: str, places: dict[int, int]) -> list[Any]:
         longest = [[places[id(test)], ns // 1000] for ns, _, test in sorted(self.longest, reverse=True)]
-        return [name, scope, self.count, self.total // 1000, self.tear_down // 1000, longest]
+        return [name, scope, self.count, self.total // 1000, self.tear_down // 1000, longest, self.place]
+
+
+class _Interned:
+    """Texts by number."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self._numbers: dict[str, int] = {}
+
+    def __getitem__(self, text: str) -> int:
+        number = self._numbers.setdefault(text, len(self.texts))
+        if number == len(self.texts):
+            self.texts.append(text)
+        return number
 
 
 _COLUMNS = (
-    "file", "line", "name", "outcome", "worker", "rerun", "start", "duration", "phases", "times", "fixtures", "markers",
+    "file", "line", "name", "outcome", "worker", "rerun", "start", "duration", "phases", "times", "fixtures", "uses",
+    "markers",
     "slices", "folded", "dropped", "processes", "threads", "tasks", "leaks", "leaked", "exception", "page",
     "also",
 )  # fmt: skip

@@ -15,8 +15,6 @@ from typing import Any
 
 import orjson
 
-from pytest_timeline.export.compact import compact
-
 VIEWER = Path(__file__).parent.parent / "viewer"
 
 _PARTS = re.compile(
@@ -44,8 +42,6 @@ class Template:
                 continue
             name = match["style"] or match["script"]
             asset = ((viewer or VIEWER) / name).read_text(encoding="utf-8")
-            if match["script"]:
-                asset = compact(asset)
             if not standalone:
                 self.assets[name] = asset.encode()
                 literal += match[0]

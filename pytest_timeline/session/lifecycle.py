@@ -1,4 +1,4 @@
-"""The hooks around a test, which tell the story. Each passes on what it wraps, untouched."""
+"""The hooks around the collection and around a test, which tell the story. Each passes on what it wraps, untouched."""
 
 from __future__ import annotations
 
@@ -15,6 +15,26 @@ class Lifecycle:
 
     def __init__(self, story: Story) -> None:
         self._story = story
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection(self) -> Generator[None, object, object]:
+        self._story.begin_collection()
+        try:
+            return (yield)
+        finally:
+            self._story.end_collection()
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self._story.not_collected(report)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        self._story.begin_tests()
+        try:
+            return (yield)
+        finally:
+            self._story.end_tests()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -71,4 +91,4 @@ class Lifecycle:
             self._story.raised(error)
             raise
         finally:
-            self._story.end_span()
+            self._story.end_phase()

@@ -54,6 +54,8 @@ class Recording:
                 "python": platform.python_version(),
                 "argv": _first(map(str, config.invocation_params.args)),
                 "start": datetime.datetime.now(datetime.UTC).isoformat(),
+                "platform": f"{platform.system()} {platform.release().partition('-')[0]}, {platform.machine()}",
+                "plugins": _first(_plugins(config)) if self._worker is None else [],
                 "rootdir": str(config.rootpath),
                 "worker": self._worker,
             },
@@ -63,6 +65,15 @@ class Recording:
         """Append a mark; see docs/spool-format.md for the keys."""
         if self.on:
             _recorder.mark(_recorder.MARKS[kind], _json(payload))
+
+    def pause(self) -> None:
+        """Leave out what this thread calls, until `go_on`."""
+        if self.on:
+            _recorder.pause()
+
+    def go_on(self) -> None:
+        if self.on:
+            _recorder.go_on()
 
     def refresh(self) -> None:
         """To be called between two tests."""
@@ -89,6 +100,12 @@ class Recording:
             os.environ.pop(ENVIRONMENT, None)
             if self._environment is not None:
                 os.environ[ENVIRONMENT] = self._environment
+
+
+def _plugins(config: pytest.Config) -> list[str]:
+    """Return the distributions that registered plugins, with their versions."""
+    found = (distribution for _, distribution in config.pluginmanager.list_plugin_distinfo())
+    return sorted({f"{each.project_name} {each.version}" for each in found})
 
 
 def _first(words: Iterable[str]) -> list[str]:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import functools
 import sys
+import types
 from collections.abc import Callable, Iterable
 from typing import Any, Concatenate, ParamSpec
 
 import pytest
 
-from pytest_timeline.config import MACHINERY
+from pytest_timeline.session import failure
 from pytest_timeline.session.leaks import Leaks
 from pytest_timeline.session.recording import Recording
 
 P = ParamSpec("P")
-MESSAGE_CHARACTERS = 500
+PARAMETER_CHARACTERS = 500
 NODEID_CHARACTERS = 4000  # a mark must fit into a chunk
-TRACEBACK_LINES, LINE_CHARACTERS = 20, 300
+WHY_CHARACTERS = 500  # of exception and reason together: in the same mark are the leaks
 MARKERS, MARKER_CHARACTERS = 16, 80
+FIXTURES, FIXTURE_CHARACTERS, FILE_CHARACTERS = 40, 80, 300
+NOT_COLLECTED = "not collected"
+PARAMETER = "get_direct_param_fixture_func"  # what pytest makes of the values in @pytest.mark.parametrize
 GENERATOR_FLAGS = 0x20 | 0x200  # CO_GENERATOR, CO_ASYNC_GENERATOR
 
 
@@ -36,13 +40,28 @@ def outcome(reports: Iterable[pytest.TestReport]) -> str:
     return "xpassed" if any(hasattr(report, "wasxfail") for report in last) else "passed"
 
 
+def reason(reports: Iterable[pytest.TestReport]) -> str:
+    """Return why a test was skipped, was expected to fail, or failed without an exception; "" when nobody says."""
+    for report in reports:
+        expected = getattr(report, "wasxfail", None)
+        if isinstance(expected, str):
+            return expected.removeprefix("reason: ")
+        told = report.longrepr
+        if report.skipped and isinstance(told, tuple):
+            return str(told[-1]).removeprefix("Skipped: ")
+        if report.failed and isinstance(told, str):
+            return told
+    return ""
+
+
 class Attempt:
     """One run of a test: a rerun is another one."""
 
-    __slots__ = ("exception", "failure", "phases", "reports", "set_up")
+    __slots__ = ("exception", "failure", "phase", "phases", "reports", "set_up")
 
     def __init__(self) -> None:
         self.set_up = False
+        self.phase = "setup"
         self.reports: list[pytest.TestReport] = []
         self.phases: dict[str, float] = {}  # seconds
         self.exception: str | None = None
@@ -76,6 +95,21 @@ class Story:
         self._tearing_down: list[object] = []  # fixture definitions, the innermost last
 
     @_guarded
+    def begin_collection(self) -> None:
+        self.recording.mark("SPAN_BEGIN", {"name": "collection", "cat": "test"})
+
+    @_guarded
+    def end_collection(self) -> None:
+        self.recording.mark("SPAN_END", {})
+
+    @_guarded
+    def not_collected(self, report: pytest.CollectReport) -> None:
+        lines = report.longreprtext.splitlines()
+        why = next((line[1:].strip() for line in lines if line.startswith("E ")), lines[-1] if lines else "")
+        args = {"nodeid": report.nodeid[:NODEID_CHARACTERS], "message": why[:WHY_CHARACTERS]}
+        self.recording.mark("INSTANT", {"name": NOT_COLLECTED, "cat": "test", "args": args})
+
+    @_guarded
     def begin_test(self, item: pytest.Item) -> None:
         self._item = item
         self._rerun = 0
@@ -96,11 +130,24 @@ class Story:
             assert self._attempt is not None
             self._attempt.set_up = True
             self._leaks.begin()  # now: what other plugins start around a test is not the test's
+        if self._attempt is not None:
+            self._attempt.phase = when
+        self.recording.go_on()
         self.recording.mark("SPAN_BEGIN", {"name": when, "cat": "test"})
 
     @_guarded
-    def end_span(self) -> None:
+    def end_phase(self) -> None:
+        """What pytest does before the next one, such as formatting a traceback, is not the test's."""
         self.recording.mark("SPAN_END", {})
+        self.recording.pause()
+
+    @_guarded
+    def begin_tests(self) -> None:
+        self.recording.pause()
+
+    @_guarded
+    def end_tests(self) -> None:
+        self.recording.go_on()
 
     @_guarded
     def raised(self, error: BaseException) -> None:
@@ -109,11 +156,10 @@ class Story:
         if attempt is None or attempt.failure == id(error) or _expected(error):
             return
         attempt.failure = id(error)
-        name = type(error).__qualname__
-        message = _message(error)
-        attempt.exception = f"{name}: {message}" if message else name
-        args = {"exception": name, "message": message, "traceback": traceback(error)}
-        self.recording.mark("INSTANT", {"name": name, "cat": "test", "args": args})
+        args = failure.describe(error) | {"phase": attempt.phase}
+        if attempt.exception is None:
+            attempt.exception = failure.line(args, WHY_CHARACTERS)
+        self.recording.mark("INSTANT", {"name": args["exception"], "cat": "test", "args": args})
 
     @_guarded
     def reported(self, report: pytest.TestReport, call: pytest.CallInfo[Any]) -> None:
@@ -140,9 +186,11 @@ class Story:
     def begin_fixture(self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
         if fixturedef.scope != "function":
             self._leaks.begin_fixture()
-        args: dict[str, str] = {"scope": fixturedef.scope}
+        args: dict[str, Any] = {"scope": fixturedef.scope}
         if hasattr(request, "param"):
             args["param"] = _parameter(fixturedef.argname, request)
+        if (place := _place(fixturedef)) is not None:
+            args["file"], args["line"] = place
         self.recording.mark("SPAN_BEGIN", {"name": fixturedef.argname, "cat": "fixture", "args": args})
 
     @_guarded
@@ -183,6 +231,7 @@ class Story:
                 "file": file,
                 "line": None if line is None else line + 1,
                 "markers": _markers(self._item),
+                "fixtures": _fixtures(self._item),
             },
         )
 
@@ -197,32 +246,32 @@ class Story:
         }
         if attempt.exception is not None:
             end["exception"] = attempt.exception
+        why = reason(report for report in attempt.reports if not (report.failed and attempt.exception))
+        if why:
+            end["reason"] = failure.plain(why, WHY_CHARACTERS - len(attempt.exception or ""))
         if attempt.set_up:
             end |= self._leaks.left()
         self.recording.mark("TEST_END", end)
         self.recording.refresh()
 
 
-def traceback(error: BaseException) -> list[str]:
-    """Return where the exception went through, as `file:line function`, the outermost first, without the machinery.
-
-    Of a long one it is the innermost part.
-    """
-    lines = []
-    step = error.__traceback__
-    while step is not None:
-        frame = step.tb_frame
-        module = dict.get(frame.f_globals, "__name__")  # a subclass might run code
-        if not isinstance(module, str) or module.partition(".")[0] not in MACHINERY:
-            code = frame.f_code
-            lines.append(f"{code.co_filename}:{step.tb_lineno} {code.co_qualname}"[:LINE_CHARACTERS])
-        step = step.tb_next
-    return lines[-TRACEBACK_LINES:]
-
-
 def _markers(item: pytest.Item) -> list[str]:
     names = {mark.name[:MARKER_CHARACTERS] for mark in item.iter_markers()}
     return sorted(names - {"parametrize"})[:MARKERS]
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    """Return the names of all fixtures that the test asks for, or that its fixtures ask for."""
+    names = [name[:FIXTURE_CHARACTERS] for name in getattr(item, "fixturenames", ()) if name != "request"]
+    return names[:FIXTURES]
+
+
+def _place(fixturedef: pytest.FixtureDef[Any]) -> tuple[str, int] | None:
+    """Return where the fixture is defined, None for what is no Python function, or only a parameter's value."""
+    code = getattr(fixturedef.func, "__code__", None)
+    if not isinstance(code, types.CodeType) or code.co_name == PARAMETER:
+        return None
+    return code.co_filename[:FILE_CHARACTERS], code.co_firstlineno
 
 
 def _expected(error: BaseException) -> bool:
@@ -233,15 +282,8 @@ def _expected(error: BaseException) -> bool:
     )
 
 
-def _message(error: BaseException) -> str:
-    try:
-        return str(error)[:MESSAGE_CHARACTERS]
-    except Exception as failure:
-        return f"<its __str__ raised {type(failure).__name__}>"
-
-
 def _parameter(name: str, request: pytest.FixtureRequest) -> str:
     """Return the parameter as pytest would name it; a value that is not plain might have a costly repr."""
     if isinstance(request.param, str | int | float | bool | None):
-        return str(request.param)[:MESSAGE_CHARACTERS]
+        return str(request.param)[:PARAMETER_CHARACTERS]
     return f"{name}{getattr(request, 'param_index', '')}"

@@ -12,6 +12,16 @@ class Surface {
     this.ratio = 1;
   }
 
+  /** As wide as a thin line is: one CSS pixel, in whole ones of the screen. */
+  get hair() {
+    return Math.max(1, Math.round(this.ratio)) / this.ratio;
+  }
+
+  /** The nearest edge of the screen's pixels. @param {number} at */
+  snap(at) {
+    return Math.round(at * this.ratio) / this.ratio;
+  }
+
   /** Fit the canvas to its place and clear it. @param {number} [height] */
   begin(height = this.canvas.clientHeight) {
     const { canvas, context } = this;
@@ -28,6 +38,47 @@ class Surface {
     context.textBaseline = "middle";
     return context;
   }
+
+  /** A plain box, in the colour of a token. @param {string} token @param {number} x @param {number} y @param {number} width @param {number} height @param {number} [alpha] */
+  box(token, x, y, width, height, alpha = 1) {
+    const { context } = this;
+    context.globalAlpha = alpha;
+    context.fillStyle = Theme.colour(token);
+    context.fillRect(x, y, width, height);
+    context.globalAlpha = 1;
+  }
+
+  /** @param {string} token @param {string} text @param {number} x @param {number} y of its middle @param {"" | "600"} [weight] */
+  text(token, text, x, y, weight) {
+    const { context } = this;
+    context.font = Label.font(weight);
+    context.fillStyle = Theme.colour(token);
+    context.fillText(text, x, y);
+  }
+
+  /** What `trace` traces, filled. @param {string} token @param {(context: CanvasRenderingContext2D) => void} trace */
+  fill(token, trace) {
+    const { context } = this;
+    context.fillStyle = Theme.colour(token);
+    context.beginPath();
+    trace(context);
+    context.fill();
+  }
+
+  /** What `trace` traces, as a line. @param {string} token @param {number} wide @param {(context: CanvasRenderingContext2D) => void} trace */
+  line(token, wide, trace) {
+    const { context } = this;
+    context.strokeStyle = Theme.colour(token);
+    context.lineWidth = wide;
+    context.beginPath();
+    trace(context);
+    context.stroke();
+  }
+}
+
+/** Trace lines from point to point. @param {CanvasRenderingContext2D} context @param {number[]} points x and y in turn */
+function trace(context, points) {
+  for (let i = 0; i < points.length; i += 2) context.lineTo(points[i], points[i + 1]);
 }
 
 /** Text of one size: how wide it is, and how much of it fits. */
@@ -125,6 +176,8 @@ class Rows {
     this.boxes = [];
     /** @type {number[]} */
     this.used = [];
+    /** @type {number[]} x, y, width, height, style * 2 of a task's frames, a dimmed one's plus 1 */
+    this.frames = [];
     /** @type {number[]} x, y, width, height of red edges */
     this.thrown = [];
     /** @type {{text: string, x: number, y: number, bold: boolean, dim: boolean, quiet: boolean}[]} */
@@ -148,7 +201,7 @@ class Rows {
     this.words.fill(0);
     for (const key of this.used) this.boxes[key].length = 0;
     this.used.length = 0;
-    for (const list of [this.thrown, this.texts, this.plates, this.underlines, this.rings]) list.length = 0;
+    for (const list of [this.frames, this.thrown, this.texts, this.plates, this.underlines, this.rings]) list.length = 0;
   }
 
   /** @param {number} width @param {number} height */
@@ -164,9 +217,13 @@ class Rows {
   /**
    * Add the slices of one depth.
    * @param {Columns} columns @param {number} depth @param {number} y @param {number} height
-   * @param {boolean} labels @returns {boolean} whether there is any slice in view
+   * @param {boolean} labels @param {number[] | null} [runs] where a task ran: x of begin and end in turn
+   * @returns {boolean} whether there is any slice in view
    */
-  add(columns, depth, y, height, labels) {
+  add(columns, depth, y, height, labels, runs = null) {
+    const top = this.surface.snap(y);
+    height = this.surface.snap(y + height) - top;
+    y = top;
     const { from, to, styles, minimum, hits, marked } = /** @type {Scene} */ (this.scene);
     const { start, end, name, flags, levels } = columns;
     const stop = levels[depth + 1];
@@ -182,7 +239,7 @@ class Rows {
     while (row < stop && start[row] < to) {
       const duration = end[row] - start[row];
       if (duration >= narrow) {
-        if (duration >= minimum) this._box(columns, row, y, height, labels);
+        if (duration >= minimum) this._box(columns, row, y, height, labels, runs);
         row++;
         continue;
       }
@@ -238,8 +295,8 @@ class Rows {
     return (this.lines.length - 1) * image.width;
   }
 
-  /** @param {Columns} columns @param {number} row @param {number} y @param {number} height @param {boolean} labels */
-  _box(columns, row, y, height, labels) {
+  /** @param {Columns} columns @param {number} row @param {number} y @param {number} height @param {boolean} labels @param {number[] | null} runs */
+  _box(columns, row, y, height, labels, runs) {
     const { from, styles, names, hits, marked } = /** @type {Scene} */ (this.scene);
     const scale = /** @type {number} */ (this.scale);
     const { width } = this.surface;
@@ -253,7 +310,13 @@ class Rows {
     const key = style * 2 + (dim ? 1 : 0);
     const boxes = (this.boxes[key] ??= []);
     if (!boxes.length) this.used.push(key);
-    boxes.push(x, y, wide, height);
+    if (runs && !Theme.waits(names[id].category)) {
+      this.frames.push(x, y, wide, height, key);
+      for (let i = 0; i < runs.length; i += 2) {
+        const [begin, end] = [Math.max(runs[i], x), Math.min(runs[i + 1], x + wide)];
+        if (end > begin) boxes.push(begin, y, end - begin, height);
+      }
+    } else boxes.push(x, y, wide, height);
     if (hits && !dim) this.rings.push(x, y, wide, height);
     else if (id === marked) this.underlines.push(x, y + height - 1.5, wide, 1.5);
     const thrown = columns.flags[row] & Flag.THROWN;
@@ -283,7 +346,14 @@ class Rows {
   /** Paint what was added. */
   paint() {
     const { context } = this.surface;
+    const { frames } = this;
     this._paintPixels(context);
+    const pale = Theme.fill(Theme.style("await", ""));
+    for (let i = 0; i < frames.length; i += 5) {
+      context.globalAlpha = frames[i + 4] & 1 ? 0.25 : 1;
+      context.fillStyle = pale;
+      context.fillRect(frames[i], frames[i + 1], frames[i + 2], frames[i + 3]);
+    }
     for (const key of this.used) {
       const style = key >> 1;
       const boxes = this.boxes[key];
@@ -299,6 +369,12 @@ class Rows {
         }
       }
       if (round) context.fill();
+    }
+    context.lineWidth = 1;
+    for (let i = 0; i < frames.length; i += 5) {
+      context.globalAlpha = frames[i + 4] & 1 ? 0.25 : 1;
+      context.strokeStyle = Theme.fill(frames[i + 4] >> 1);
+      context.strokeRect(frames[i] + 0.5, frames[i + 1] + 0.5, Math.max(0.5, frames[i + 2] - 1), frames[i + 3] - 1);
     }
     context.globalAlpha = 1;
     for (let i = 0; i < this.plates.length; i += 5) {

@@ -12,7 +12,8 @@
  * @property {string} root
  * @property {number} duration
  * @property {{name: string, start: number, end: number}[]} phases
- * @property {{at: number, type: string, message: string, traceback: [string, number, string][]}} [failure]
+ * @property {Failure[]} [failures]
+ * @property {string} [reason]
  * @property {number} folded
  * @property {number} folded_ns
  * @property {number} outer_folded
@@ -26,6 +27,16 @@
  * @property {{pid: number, parent_pid: number, parent: number | null, name: string, args?: Record<string, any>}[]} processes
  * @property {Track[]} tracks
  * @property {{kind: string, packed: number, raw: number, crc32: number}[]} blocks
+ *
+ * @typedef {[string, number, string]} Frame  file, line, function
+ * @typedef {object} Raised
+ * @property {string} type
+ * @property {string} message
+ * @property {number} [cut]
+ * @property {string[]} [notes]
+ * @property {(Frame | number)[]} traceback
+ * @typedef {Raised & {of: number, as: string}} Other
+ * @typedef {Raised & {at: number, phase?: string, others?: Other[], left_out?: number}} Failure
  *
  * @typedef {object} Track
  * @property {number} index  added here
@@ -55,7 +66,7 @@
  * @property {string} category
  * @property {string} group  what its colour comes from: the top-level package
  *
- * @typedef {{track: number, at: number, name: string, category: string, args: Record<string, any> | null}} Instant
+ * @typedef {{track: number, at: number, name: string, category: string, args: Record<string, any> | null, level?: number}} Instant
  * @typedef {{from: number, start: number, to: number, end: number, name: string}} Flow
  * @typedef {{path: string, short: string, package: string, category: string, source: string}} SourceFile
  * @typedef {{unit: string, ns: number[], value: number[]}} Counter
@@ -72,7 +83,9 @@ class Timeline {
       track.lengths = /** @type {any} */ (track.columns);
       track.columns = Columns.empty(track.levels);
     });
-    this.failure = head.failure;
+    this.failures = head.failures ?? [];
+    /** @type {Failure | undefined} the first */
+    this.failure = this.failures[0];
     /** @type {Name[]} */
     this.names = [];
     /** @type {SourceFile[]} */
@@ -116,6 +129,7 @@ class Timeline {
 /** @type {Map<string, string[] | null>} lines of the sources that a run's pages share, by key; null while they are fetched */
 const sharedSources = new Map();
 
+/* exported timelineSource */
 /** Called by each `assets/source-KEY.js`. @param {string} key @param {string} text */
 function timelineSource(key, text) {
   sharedSources.set(key, text.split(/\r\n?|\n/));

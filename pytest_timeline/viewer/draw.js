@@ -15,7 +15,10 @@ class Tracks {
     this.styles = new Uint16Array(0);
     /** @type {Map<number, Instant[]>} by track, in order of time */
     this.instants = new Map();
-    this.cost = 0; // of the last frame's drawing, ms
+    /** @type {[Place | null, Flow[]]} the flows of a selection */
+    this.flows = [null, []];
+    /** @type {{x: number, y: number, place: Place}[]} where arrows leave what is in view, on the canvas */
+    this.ways = [];
   }
 
   /** The names and instants are there, or the colours are other ones. */
@@ -26,6 +29,7 @@ class Tracks {
     );
     this.instants = new Map();
     for (const instant of instants) {
+      instant.level = levelOf(instant);
       const list = this.instants.get(instant.track);
       if (list) list.push(instant);
       else this.instants.set(instant.track, [instant]);
@@ -51,239 +55,267 @@ class Tracks {
   }
 
   draw() {
-    const began = performance.now();
     const { surface, view, layout, rows } = this;
     const height = this.scroller.clientHeight;
     surface.canvas.style.height = `${height}px`;
     const context = surface.begin(height);
-    const top = this.scroller.scrollTop;
+    const top = surface.snap(this.scroller.scrollTop);
     const shown = layout.visible.filter((node) => node.y + node.height > top && node.y < top + height);
     context.save();
     context.translate(0, -top);
-    this._ground(context, shown, top, height);
+    this._ground(shown, top, height);
     rows.begin(this.scene());
-    for (const node of shown) this._node(context, node, top, height);
+    for (const node of shown) this._node(node, top, height);
     rows.paint();
-    for (const node of shown) this._marks(context, node);
-    this._lines(context, top, height);
-    if (!view.hits) this._flows(context);
-    this._ring(context, view.hover, 1);
-    this._ring(context, view.selection, 2);
+    for (const node of shown) this._marks(node);
+    this._lines(top, height);
+    this.ways.length = 0;
+    if (!view.hits) this._flows(top);
+    this._ring(view.hover, 1);
+    this._ring(view.selection, 2);
     context.restore();
-    this.cost = performance.now() - began;
   }
 
-  /** @param {CanvasRenderingContext2D} context @param {TreeNode[]} shown @param {number} top @param {number} height */
-  _ground(context, shown, top, height) {
-    const { width } = this.surface;
-    const { view, layout } = this;
-    if (!layout.narrow) {
-      context.fillStyle = Theme.colour("sunk");
-      for (const node of shown) if (node.kind === "group") context.fillRect(0, node.y, width, node.height);
-    }
-    context.fillStyle = Theme.colour("grid");
+  /** @param {TreeNode[]} shown @param {number} top @param {number} height */
+  _ground(shown, top, height) {
+    const { view, layout, surface } = this;
+    const { width, hair } = surface;
+    if (!layout.narrow) for (const { kind, y, height } of shown) if (kind === "group") surface.box("sunk", 0, y, width, height);
     const step = gridStep(view.to - view.from, width);
-    for (let ns = Math.ceil(view.from / step) * step; ns <= view.to; ns += step) context.fillRect(Math.round(this.x(ns)), top, 1, height);
-    for (const node of shown) {
-      context.fillStyle = Theme.colour(node.kind === "group" ? "line" : "grid");
-      context.fillRect(0, node.y + node.height - 1, width, 1);
-    }
-    if (view.range) {
-      const [left, right] = view.range.map((ns) => this.x(ns));
-      context.fillStyle = Theme.colour("sel");
-      context.globalAlpha = 0.7;
-      context.fillRect(left, top, right - left, height);
-      context.globalAlpha = 1;
-    }
+    for (let ns = Math.ceil(view.from / step) * step; ns <= view.to; ns += step) surface.box("grid", surface.snap(this.x(ns)), top, hair, height);
+    for (const { kind, y, height } of shown) surface.box(kind === "group" ? "line" : "grid", 0, surface.snap(y + height) - hair, width, hair);
+    if (!view.range) return;
+    const [left, right] = view.range.map((ns) => this.x(ns));
+    surface.box("sel", left, top, right - left, height, 0.7);
   }
 
-  /** @param {CanvasRenderingContext2D} context @param {TreeNode} node @param {number} top @param {number} height */
-  _node(context, node, top, height) {
+  /** @param {TreeNode} node @param {number} top @param {number} height */
+  _node(node, top, height) {
     const { layout, rows, view } = this;
-    if (node.kind === "group") {
-      const first = !layout.isOpen(node) && node.children.find((child) => child.kind === "thread");
-      if (first && first.track && !layout.narrow) for (let depth = 0; depth < Math.min(2, first.track.columns.depths); depth++) rows.add(first.track.columns, depth, node.y + 4 + depth * 9, 8, false);
+    const open = layout.isOpen(node);
+    if (node.kind === "counter") return this._counter(node);
+    if (node.kind === "names" || node.kind === "group") {
+      if (!open && !layout.narrow) this._summary(node);
       return;
     }
-    const { track } = node;
-    if (!track) return;
-    const { columns } = track;
-    const open = layout.isOpen(node);
-    if (node.kind === "counter") return this._counter(context, node);
-    let any = false;
-    for (let depth = 0; depth < columns.depths; depth++) {
-      const box = layout.rowBox(node, depth);
-      if (box.y > top + height) break;
-      if (box.y + box.height < top) {
-        any = true;
-        continue;
-      }
-      if (rows.add(columns, depth, box.y, box.height, open || columns.depths === 1)) any = true;
-      else if (!open) break;
-      else if (depth === 0 && !columns.length) break;
+    if (!node.tracks.some(({ columns }) => columns.length)) return;
+    if (!node.tracks.some(({ columns }) => anyInView(columns, view))) return this._elsewhere(node);
+    const runs = node.state && this._stretches(node.state, "running");
+    for (const { track, depth, y, height: high } of layout.rows(node)) {
+      if (y > top + height) break;
+      if (y + high >= top) rows.add(track.columns, depth, y, high, true, runs);
     }
-    if (!any && columns.length) this._elsewhere(context, node, columns, view);
+    if (open && node.state && runs) this._state(node, node.state, runs);
   }
 
-  /** Say where a track's slices are that has none in view. @param {CanvasRenderingContext2D} context @param {TreeNode} node @param {Columns} columns @param {View} view */
-  _elsewhere(context, node, columns, view) {
-    const { text, left } = elsewhere(columns, view);
-    context.font = Label.font();
-    context.fillStyle = Theme.colour("ink3");
-    context.fillText(text, left ? 6 : this.surface.width - Label.width(text) - 8, node.rowTop + 8.5);
+  /** What lies in a closed node: threads, one over the other. @param {TreeNode} node */
+  _summary(node) {
+    const threads = node.children.flatMap(({ tracks, children }) => [...tracks, ...children.flatMap((child) => child.tracks)]);
+    const shown = node.kind === "names" ? threads.slice(0, 64) : threads.filter(({ kind }) => kind === "thread").slice(0, 1);
+    for (const { columns } of shown) {
+      if (node.kind === "names") this.rows.add(columns, 0, node.rowTop + 1, 13, false);
+      else for (let depth = 0; depth < Math.min(2, columns.depths); depth++) this.rows.add(columns, depth, node.y + 4 + depth * 9, 8, false);
+    }
   }
 
-  /** @param {CanvasRenderingContext2D} context @param {TreeNode} node */
-  _counter(context, node) {
-    const counter = node.track && this.view.timeline.counters.get(node.track.index);
-    if (!counter?.ns.length) return;
-    const { ns, value, unit } = counter;
-    const { width } = this.surface;
-    let first = ns.findIndex((at) => at >= this.view.from) - 1;
-    if (first < 0) first = first === -2 ? ns.length - 1 : 0;
-    let last = first;
-    while (last < ns.length - 1 && ns[last] < this.view.to) last++;
-    const seen = value.slice(first, last + 1);
-    const high = Math.max(...seen);
-    const low = Math.min(...seen) - (high - Math.min(...seen)) * 0.35;
-    const bottom = node.rowTop + 24;
-    const y = (/** @type {number} */ at) => bottom - ((value[at] - low) / (high - low || 1)) * 21;
-    const line = () => {
-      for (let at = first; at <= last; at++) context.lineTo(this.x(ns[at]), y(at));
-      context.lineTo(width, y(last));
-    };
-    context.beginPath();
-    context.moveTo(this.x(ns[first]), bottom);
-    line();
-    context.lineTo(width, bottom);
-    context.fillStyle = Theme.colour("memory-bg");
-    context.fill();
-    context.beginPath();
-    line();
-    context.strokeStyle = Theme.colour("memory");
-    context.lineWidth = 1.25;
-    context.stroke();
-    const peak = first + seen.indexOf(high);
-    const text = `peak ${high >= 100 ? Format.count(high) : high.toPrecision(3)} ${unit}`;
-    const left = Math.min(width - Label.width(text) - 8, Math.max(4, this.x(ns[peak]) - Label.width(text) - 8));
-    context.fillStyle = Theme.colour("card");
-    context.fillRect(left - 2, y(peak) - 1, Label.width(text) + 4, 13);
-    context.fillStyle = Theme.colour("ink2");
-    context.font = Label.font();
-    context.fillText(text, left, y(peak) + 6);
-  }
-
-  /** The instants of a track: shapes, with text where it is a log. @param {CanvasRenderingContext2D} context @param {TreeNode} node */
-  _marks(context, node) {
-    const list = node.track && this.instants.get(node.track.index);
-    if (!list || node.kind === "test") return;
-    const y = node.rowTop + 7;
-    context.font = Label.font();
-    let free = -Infinity; // where the text before ends
-    for (let i = 0; i < list.length; i++) {
-      const x = this.x(list[i].at);
-      if (x < -240 || x > this.surface.width + 6) continue;
-      const level = levelOf(list[i]);
-      if (x > -6) {
-        context.fillStyle = Theme.colour(LEVEL_COLOURS[level]);
-        shape(context, level, x, y);
+  /**
+   * Where a task was in that state, in pixels: x of begin and end in turn. What is narrower than one is skipped over.
+   * @param {Track} state @param {string} wanted @returns {number[]}
+   */
+  _stretches({ columns }, wanted) {
+    const { view, surface } = this;
+    const { start, end, name, levels } = columns;
+    const pixel = (view.to - view.from) / surface.width;
+    const found = [];
+    for (let row = columns.after(0, view.from); row < levels[1] && start[row] < view.to; ) {
+      let next = row + 1;
+      if (view.timeline.names[name[row]].text === wanted) {
+        const left = Math.max(-6, this.x(start[row]));
+        const right = Math.min(surface.width + 6, Math.max(left + 1, this.x(end[row])));
+        if (found.length && left < found[found.length - 1] + 0.5) found[found.length - 1] = right;
+        else found.push(left, right);
+        if (end[row] - start[row] < pixel) next = columns.starting(next, levels[1], start[row] + pixel);
+        if (next > row + 1 && end[next - 1] - start[next - 1] >= pixel) next--;
       }
+      row = next;
+    }
+    return found;
+  }
+
+  /** The lane below a task: a bar where it ran, a hairline where it waited, outlined where it was ready, a tick at its end. @param {TreeNode} node @param {Track} state @param {number[]} runs */
+  _state(node, state, runs) {
+    const { surface } = this;
+    const { y, height } = this.layout.rowBox(node, state, 0);
+    const [left, right] = [Math.max(0, this.x(state.first)), Math.min(surface.width, this.x(state.last))];
+    surface.box("line2", left, y + height / 2, Math.max(0, right - left), 1);
+    for (let i = 0; i < runs.length; i += 2) surface.box("own", runs[i], y, runs[i + 1] - runs[i], height);
+    const ready = this._stretches(state, "ready");
+    for (let i = 0; i < ready.length; i += 2) {
+      const wide = ready[i + 1] - ready[i];
+      surface.box("warn", ready[i], y, wide, height);
+      surface.box("warn-bg", ready[i] + 1, y + 1, Math.max(0, wide - 2), height - 2);
+    }
+    if (state.last < this.view.duration) surface.box("ink2", this.x(state.last) - 1, y - 1, 1.5, height + 2);
+  }
+
+  /** Say where a node's slices are that has none in view. @param {TreeNode} node */
+  _elsewhere(node) {
+    const { text, left } = elsewhere(node.tracks, this.view);
+    this.surface.text("ink3", text, left ? 6 : this.surface.width - Label.width(text) - 8, node.rowTop + 8.5);
+  }
+
+  /** @param {TreeNode} node */
+  _counter(node) {
+    const { view, surface } = this;
+    const { ns, value, unit } = view.timeline.counters.get(node.tracks[0].index) ?? { ns: [], value: [], unit: "" };
+    let at = Math.max(0, firstWhere(ns.length, (i) => ns[i] > view.from) - 1);
+    if (!ns.length || ns[at] >= view.to) return;
+    /** @type {[number, number][]} x and value; of those within one pixel the greatest */
+    const points = [];
+    let [low, high, peak] = [Infinity, -Infinity, 0];
+    for (; at < ns.length && (at === 0 || ns[at - 1] < view.to); at++) {
+      const x = this.x(ns[at]);
+      const last = points.at(-1);
+      if (last && x - last[0] < 0.5) last[1] = Math.max(last[1], value[at]);
+      else points.push([x, value[at]]);
+      low = Math.min(low, value[at]);
+      if (value[at] > high) [high, peak] = [value[at], x];
+    }
+    const [x0, end] = points[points.length - 1];
+    const x1 = Math.max(x0, Math.min(surface.width, this.x(view.duration)));
+    points.push([x1, end]);
+    const bottom = node.rowTop + 24;
+    const base = low - (high - low) * 0.35;
+    const y = (/** @type {number} */ of) => bottom - ((of - base) / (high - base || 1)) * 21;
+    const line = points.flatMap(([x, of]) => [x, y(of)]);
+    surface.fill("memory-bg", (context) => (context.lineTo(line[0], bottom), trace(context, line), context.lineTo(x1, bottom)));
+    surface.line("memory", 1.25, (context) => trace(context, line));
+    peak = Math.max(0, Math.min(surface.width, peak));
+    surface.fill("memory", (context) => context.arc(peak, y(high), 2.2, 0, 7));
+    const text = `peak ${high >= 100 ? Format.count(high) : +high.toPrecision(3)} ${unit}`;
+    const wide = Label.width(text);
+    const left = peak > wide + 12 ? peak - wide - 8 : peak + 8;
+    surface.box("card", left - 2, y(high) - 1, wide + 4, 13);
+    surface.text("ink2", text, left, y(high) + 6);
+  }
+
+  /** The instants of a track: shapes, with text where it is a log. @param {TreeNode} node */
+  _marks(node) {
+    const { surface } = this;
+    const list = this._told(node);
+    const y = node.rowTop + 7;
+    let free = -Infinity; // where the text before ends
+    for (let i = Math.max(0, firstWhere(list.length, (at) => this.x(list[at].at) > -6) - 1); i < list.length; ) {
+      let shown = list[i];
+      const x = this.x(shown.at);
+      if (x > surface.width + 6) break;
+      while (++i < list.length && this.x(list[i].at) - x < 1) if ((list[i].level ?? 0) > (shown.level ?? 0)) shown = list[i]; // of a crowd the gravest
+      const { level = 0, name } = shown;
+      surface.fill(LEVEL_COLOURS[level], (context) => mark(context, level, x, y));
       if (node.kind !== "log") continue;
       const start = Math.max(x, -4) + 8;
-      const limit = (i + 1 < list.length ? this.x(list[i + 1].at) : this.surface.width) - 9;
-      if (start < free || limit - start < 30) continue;
-      const text = Label.cut(list[i].name, limit - start);
+      const limit = (i < list.length ? this.x(list[i].at) : surface.width) - 9;
+      const text = start < free || limit - start < 30 ? "" : Label.cut(name, limit - start);
       if (!text) continue;
-      context.fillStyle = Theme.colour(level > 1 ? LEVEL_COLOURS[level] : "ink2");
-      context.fillText(text, start, y + 0.5);
+      surface.text(level > 1 ? LEVEL_COLOURS[level] : "ink2", text, start, y + 0.5);
       free = start + Label.width(text);
     }
   }
 
-  /** What crosses all tracks: phases, the failure, the range, the end of a crashed test. @param {CanvasRenderingContext2D} context @param {number} top @param {number} height */
-  _lines(context, top, height) {
-    const { view } = this;
-    const { head, failure } = view.timeline;
-    context.strokeStyle = Theme.colour("line2");
-    context.lineWidth = 1;
-    context.setLineDash([2, 3]);
-    context.beginPath();
-    for (const phase of head.phases.slice(1)) {
-      const x = Math.round(this.x(phase.start)) + 0.5;
-      context.moveTo(x, top);
-      context.lineTo(x, top + height);
-    }
-    context.stroke();
-    context.setLineDash([]);
-    const bar = (/** @type {number} */ ns, /** @type {number} */ wide) => context.fillRect(Math.round(this.x(ns)) - wide / 2, top, wide, height);
-    context.fillStyle = Theme.colour("fail");
-    if (failure) bar(failure.at, 1.5);
-    if (head.outcome === "crashed") bar(head.duration, 3);
-    context.fillStyle = Theme.colour("accent");
-    for (const ns of view.range ?? []) bar(ns, 1);
+  /** The instants that are drawn on a node. @param {TreeNode | null} node */
+  _told(node) {
+    return (node && node.tracks[0] && node.kind !== "test" && this.instants.get(node.tracks[0].index)) || [];
+  }
+
+  /** What crosses all tracks: phases, the failure, the range, where a crashed test is cut off. @param {number} top @param {number} height */
+  _lines(top, height) {
+    const { view, surface } = this;
+    const { head } = view.timeline;
+    surface.context.setLineDash([2, 3]);
+    surface.line("line2", 1, (context) => {
+      for (const { start } of head.phases.slice(1)) {
+        const x = Math.round(this.x(start)) + 0.5;
+        context.moveTo(x, top);
+        context.lineTo(x, top + height);
+      }
+    });
+    surface.context.setLineDash([]);
+    if (head.outcome === "crashed") surface.box("sunk", this.x(head.duration), top, surface.width, height);
+    const bar = (/** @type {string} */ token, /** @type {number} */ ns, /** @type {number} */ wide) => surface.box(token, Math.round(this.x(ns)) - wide / 2, top, wide, height);
+    if (view.flag) bar("fail", view.flag.at, 1.5);
+    for (const ns of view.range ?? []) bar("accent", ns, 1);
   }
 
   /** Where a slice lies, or null while it is not shown. @param {Place} selection */
   box({ track, row }) {
     const { layout } = this;
-    const node = layout.nodes.get(`t${track}`);
-    if (!node || !layout.visible.includes(node)) return null;
     const { columns } = this.view.timeline.tracks[track];
-    const { y, height } = layout.rowBox(node, columns.depth(row));
+    const node = layout.nodeOf(track);
+    if (!node || !layout.visible.includes(node)) return null;
+    const { y, height } = layout.rowBox(node, this.view.timeline.tracks[track], columns.depth(row));
     const left = Math.max(this.x(columns.start[row]), -6);
     const right = Math.min(this.x(columns.end[row]), this.surface.width + 6);
     return { x: left, y, width: Math.max(1, right - left - 0.75), height };
   }
 
-  /** @param {CanvasRenderingContext2D} context @param {Place | null} selection @param {number} wide */
-  _ring(context, selection, wide) {
+  /** @param {Place | null} selection @param {number} wide */
+  _ring(selection, wide) {
+    const { surface } = this;
     const box = selection && this.box(selection);
-    if (!box || box.x + box.width < -6 || box.x > this.surface.width + 6) return;
-    const outline = (/** @type {string} */ colour, /** @type {number} */ line, /** @type {number} */ by) => {
-      context.strokeStyle = Theme.colour(colour);
-      context.lineWidth = line;
-      context.beginPath();
-      context.roundRect(box.x - by, box.y - by, box.width + 2 * by, box.height + 2 * by, 2 + by);
-      context.stroke();
-    };
+    if (!box || box.x + box.width < -6 || box.x > surface.width + 6) return;
+    const outline = (/** @type {string} */ token, /** @type {number} */ line, /** @type {number} */ by) =>
+      surface.line(token, line, (context) => context.roundRect(box.x - by, box.y - by, box.width + 2 * by, box.height + 2 * by, 2 + by));
     if (wide > 1) outline("card", 4, 0.5);
     outline("ink", wide, wide > 1 ? 0.5 : -0.5);
   }
 
-  /** The flows of what is selected. @param {CanvasRenderingContext2D} context */
-  _flows(context) {
+  /** The flows of what is selected; one whose other end is not in view leads to the edge. @param {number} top */
+  _flows(top) {
+    const { surface } = this;
     const { selection, timeline } = this.view;
     if (!selection) return;
-    for (const flow of flowsOf(timeline, selection)) {
-      const [from, to] = [this._end(flow.from, flow.start), this._end(flow.to, flow.end)];
-      if (!from || !to) continue;
+    if (this.flows[0] !== selection) this.flows = [selection, flowsOf(timeline, selection)];
+    for (const flow of this.flows[1]) {
+      const from = this._end(flow.from, flow.start, top);
+      const to = this._end(flow.to, flow.end, top);
+      if (from.away && to.away) continue;
       const bend = Math.max(18, Math.min(60, Math.abs(to.x - from.x) * 0.5 + 14));
-      for (const [colour, wide] of /** @type {[string, number][]} */ ([["card", 4.5], ["accent", 1.75]])) {
-        context.strokeStyle = Theme.colour(colour);
-        context.lineWidth = wide;
-        context.beginPath();
+      const curve = (/** @type {CanvasRenderingContext2D} */ context) => {
         context.moveTo(from.x, from.y);
-        context.bezierCurveTo(from.x + bend, from.y, to.x - bend, to.y, to.x - 1, to.y);
-        context.stroke();
-      }
-      context.fillStyle = Theme.colour("accent");
-      context.beginPath();
-      context.arc(from.x, from.y, 3, 0, 7);
-      context.moveTo(to.x + 1, to.y);
-      context.lineTo(to.x - 7, to.y - 4);
-      context.lineTo(to.x - 7, to.y + 4);
-      context.fill();
+        context.bezierCurveTo(from.x + bend, from.y, to.x - (to.away ? 0 : bend), to.y, to.x - 1, to.y);
+      };
+      surface.line("card", 4.5, curve);
+      surface.line("accent", 1.75, curve);
+      surface.fill("accent", (context) => {
+        context.arc(from.x, from.y, from.away ? 4.5 : 3, 0, 7);
+        context.closePath();
+        const [cos, sin] = [Math.cos(to.angle), Math.sin(to.angle)];
+        for (const [x, y] of [[1, 0], [-7, -4], [-7, 4], [1, 0]]) context[x + y === 1 ? "moveTo" : "lineTo"](to.x + x * cos - y * sin, to.y + x * sin + y * cos);
+      });
+      if (to.away) this.ways.push({ x: to.x, y: to.y - top, place: landing(timeline, flow.to, flow.end) });
+      if (from.away) this.ways.push({ x: from.x, y: from.y - top, place: landing(timeline, flow.from, flow.start) });
     }
   }
 
-  /** Where one end of a flow is drawn. @param {number} track @param {number} ns */
-  _end(track, ns) {
-    const node = this.layout.nodes.get(`t${track}`);
-    if (!node || !this.layout.visible.includes(node)) return null;
-    const { columns } = this.view.timeline.tracks[track];
-    const row = columns.innermost(ns);
-    const { y, height } = this.layout.rowBox(node, row < 0 ? 0 : columns.depth(row));
-    return { x: this.x(ns), y: y + height / 2 };
+  /** Where one end of a flow is drawn: on its slice, on what its track is hidden in, or at the edge. @param {number} track @param {number} ns @param {number} top */
+  _end(track, ns, top) {
+    const { layout, surface } = this;
+    const { timeline } = this.view;
+    const own = layout.nodeOf(track);
+    let node = own ?? null;
+    while (node && !layout.visible.includes(node)) node = node.parent;
+    const { row } = landing(timeline, track, ns);
+    const box = node && node === own ? layout.rowBox(node, timeline.tracks[track], row < 0 ? 0 : timeline.tracks[track].columns.depth(row)) : { y: node?.y ?? 0, height: 24 };
+    const [x0, y0] = [this.x(ns), box.y + box.height / 2];
+    const x = Math.max(6, Math.min(surface.width - 6, x0));
+    const y = Math.max(top + 6, Math.min(top + surface.height - 6, y0));
+    const away = x !== x0 || y !== y0 || node !== own;
+    return { x, y, away, angle: away ? Math.atan2(y0 - y, x0 - x) : 0 };
+  }
+
+  /** Where an arrow leads that leaves what is in view at that place of the canvas. @param {number} x @param {number} y */
+  way(x, y) {
+    return this.ways.find((way) => Math.hypot(way.x - x, way.y - y) < 12)?.place ?? null;
   }
 
   /**
@@ -293,32 +325,49 @@ class Tracks {
   hit(x, y) {
     const at = y + this.scroller.scrollTop;
     const node = this.layout.at(at);
-    if (!node?.track?.columns.length) return null;
-    const { columns, index } = node.track;
+    if (!node) return null;
     const { minimum } = this.view;
-    for (let depth = 0; depth < columns.depths; depth++) {
-      const box = this.layout.rowBox(node, depth);
-      if (at < box.y || at > box.y + box.height + 1) continue;
-      const stop = columns.levels[depth + 1];
-      const first = columns.after(depth, this.ns(x - 1));
-      const last = columns.starting(first, stop, this.ns(x + 1));
-      if (first >= last) continue;
-      columns.summary(first, last);
+    for (const { track, depth, y: top, height } of this.layout.rows(node)) {
+      if (at < top || at > top + height + 1) continue;
+      const { columns } = track;
+      const from = columns.after(depth, this.ns(x - 1));
+      const to = columns.starting(from, columns.levels[depth + 1], this.ns(x + 1));
+      if (from >= to) continue;
+      columns.summary(from, to);
       const row = columns.found.longest;
-      if (columns.duration(row) >= minimum) return { track: index, row };
+      if (columns.duration(row) >= minimum) return { track: track.index, row };
     }
     return null;
   }
 
+  /** Where to go from a node that has slices, but none in view. @param {number} y @returns {Place | null} */
+  beyond(y) {
+    const node = this.layout.at(y + this.scroller.scrollTop);
+    const { view } = this;
+    if (!node || !node.tracks.some(({ columns }) => columns.length) || node.tracks.some(({ columns }) => anyInView(columns, view))) return null;
+    return elsewhere(node.tracks, view).place;
+  }
+
   /** The instant at a place of the canvas. @param {number} x @param {number} y @returns {Instant | null} */
   instant(x, y) {
-    const node = this.layout.at(y + this.scroller.scrollTop);
-    const list = node?.track && this.instants.get(node.track.index);
-    if (!node || !list || node.kind === "test" || Math.abs(y + this.scroller.scrollTop - node.rowTop - 7) > 9) return null;
-    const before = list.filter((instant) => this.x(instant.at) <= x + 6);
-    const last = before.at(-1);
-    return last && (node.kind === "log" ? x - this.x(last.at) < 200 : x - this.x(last.at) < 7) ? last : null;
+    const at = y + this.scroller.scrollTop;
+    const node = this.layout.at(at);
+    const list = this._told(node);
+    if (!node || Math.abs(at - node.rowTop - 7) > 9) return null;
+    const last = list[firstWhere(list.length, (i) => this.x(list[i].at) > x + 6) - 1];
+    return last && x - this.x(last.at) < (node.kind === "log" ? 200 : 7) ? last : null;
   }
+}
+
+/** The first number below `length` for which that holds, `length` where there is none; it holds for all after it. @param {number} length @param {(at: number) => boolean} holds */
+function firstWhere(length, holds) {
+  let low = 0;
+  while (low < length) {
+    const middle = (low + length) >>> 1;
+    if (holds(middle)) length = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 const LEVEL_COLOURS = ["ink3", "own", "warn", "fail"];
@@ -331,22 +380,11 @@ function levelOf({ category, args }) {
   return /debug|notset/.test(level) ? 0 : 1;
 }
 
-/** A mark of that level: levels differ by shape. @param {CanvasRenderingContext2D} context @param {number} level @param {number} x @param {number} y */
-function shape(context, level, x, y) {
-  context.beginPath();
+/** Trace a mark of that level: levels differ by shape. @param {CanvasRenderingContext2D} context @param {number} level @param {number} x @param {number} y */
+function mark(context, level, x, y) {
   if (level === 3) context.rect(x - 4, y - 4, 8, 8);
-  else if (level === 2) {
-    context.moveTo(x, y - 5);
-    context.lineTo(x + 5, y + 4);
-    context.lineTo(x - 5, y + 4);
-  } else if (level === 1) context.arc(x, y, 3.2, 0, 7);
-  else {
-    context.moveTo(x, y - 4);
-    context.lineTo(x + 4, y);
-    context.lineTo(x, y + 4);
-    context.lineTo(x - 4, y);
-  }
-  context.fill();
+  else if (level === 1) context.arc(x, y, 3.2, 0, 7);
+  else trace(context, level ? [x, y - 5, x + 5, y + 4, x - 5, y + 4] : [x, y - 4, x + 4, y, x, y + 4, x - 4, y]);
 }
 
 /** The distance of grid lines: 1, 2 or 5 times a power of ten. @param {number} span ns @param {number} width px */
@@ -356,19 +394,20 @@ function gridStep(span, width) {
   return [1, 2, 5, 10].map((factor) => factor * power).find((step) => step >= least) ?? least;
 }
 
-/** Where the slices of a track are that has none in view. @param {Columns} columns @param {View} view */
-function elsewhere(columns, { from, to }) {
-  const next = columns.after(0, from);
-  const before = next > 0 ? columns.end[next - 1] : -Infinity;
-  const after = next < columns.levels[1] ? columns.start[next] : Infinity;
-  const left = from - before <= after - to;
-  const text = left ? `← ended ${Format.time(from - before)} before this view` : `starts ${Format.time(after - to)} after this view →`;
-  return { text, left, row: left ? next - 1 : next };
+/** Whether any slice is in view. @param {Columns} columns @param {View} view */
+function anyInView(columns, { from, to }) {
+  const row = columns.depths ? columns.after(0, from) : 0;
+  return row < columns.length && row < columns.levels[1] && columns.start[row] < to;
 }
 
-/** The flows that begin or end in a slice, innermost there. @param {Timeline} timeline @param {Place} selection */
-function flowsOf(timeline, { track, row }) {
-  const { columns } = timeline.tracks[track];
-  const inside = (/** @type {number} */ ns) => columns.start[row] <= ns && ns <= columns.end[row] && (columns.innermost(ns) === row || ns === columns.end[row] || ns === columns.start[row]);
-  return timeline.flows.filter((flow) => (flow.from === track && inside(flow.start)) || (flow.to === track && inside(flow.end)));
+/** Where the slices are of tracks that have none in view. @param {Track[]} tracks @param {View} view */
+function elsewhere(tracks, { from, to }) {
+  let [away, left, place] = [Infinity, false, { track: -1, row: -1 }];
+  for (const { columns, index } of tracks) {
+    if (!columns.length) continue;
+    const next = columns.after(0, from);
+    if (next > 0 && from - columns.end[next - 1] < away) [away, left, place] = [from - columns.end[next - 1], true, { track: index, row: next - 1 }];
+    if (next < columns.levels[1] && columns.start[next] - to < away) [away, left, place] = [columns.start[next] - to, false, { track: index, row: next }];
+  }
+  return { text: left ? `← ended ${Format.time(away)} before this view` : `starts ${Format.time(away)} after this view →`, left, place };
 }

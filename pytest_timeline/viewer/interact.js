@@ -3,13 +3,13 @@
 
 class Interact {
   /**
-   * @param {View} view @param {Layout} layout @param {Tracks} tracks @param {Minimap} minimap @param {Ruler} ruler
-   * @param {HTMLElement} scroller @param {Tip} tip
+   * @param {View} view @param {Tracks} tracks @param {Minimap} minimap @param {Ruler} ruler
+   * @param {HTMLElement} scroller @param {Tip} tip @param {(selection: Place) => void} go
    */
-  constructor(view, layout, tracks, minimap, ruler, scroller, tip) {
+  constructor(view, tracks, minimap, ruler, scroller, tip, go) {
     this.view = view;
-    this.layout = layout;
     this.tracks = tracks;
+    this.go = go;
     this.ruler = ruler;
     this.scroller = scroller;
     this.tip = tip;
@@ -31,7 +31,8 @@ class Interact {
     const held = new Map();
     /** @type {{x: number, y: number, from: number, to: number, scroll: number, moved: boolean, apart: number} | null} */
     let start = null;
-    let tapped = 0;
+    /** @type {{at: number, x: number, y: number, type: string}} the last press that was no drag */
+    let tapped = { at: 0, x: 0, y: 0, type: "" };
 
     const begin = () => {
       const [first, second] = [...held.values()];
@@ -77,9 +78,11 @@ class Interact {
       if (held.size) begin();
       else if (start && !start.moved && event.type === "pointerup") {
         const [x, y] = this._place(event, canvas);
-        if (event.pointerType === "touch" && event.timeStamp - tapped < 300) this._fit(x, y);
+        const touch = event.pointerType === "touch";
+        const twice = touch && event.timeStamp - tapped.at < 350 && Math.hypot(x - tapped.x, y - tapped.y) < 30;
+        if (twice) this._fit(tapped.x, tapped.y);
         else this._select(x, y);
-        tapped = event.timeStamp;
+        tapped = { at: twice ? 0 : event.timeStamp, x, y, type: event.pointerType };
       }
     };
     canvas.addEventListener("pointerup", end);
@@ -90,16 +93,23 @@ class Interact {
       if (view.hover) view.hover = null;
       view.changed("hover");
     });
-    canvas.addEventListener("dblclick", (event) => this._fit(...this._place(event, canvas)));
+    canvas.addEventListener("dblclick", (event) => {
+      if (tapped.type !== "touch") this._fit(...this._place(event, canvas)); // of a touch it has been done
+    });
+    this._wheel(canvas);
+  }
+
+  /** Ctrl zooms, and so does a trackpad's pinch; sideways pans; the rest scrolls as everywhere. @param {HTMLCanvasElement} canvas */
+  _wheel(canvas) {
+    const { view, tracks } = this;
     canvas.addEventListener("wheel", (event) => {
-      const unit = event.deltaMode === 1 ? 16 : event.deltaMode === 2 ? 400 : 1;
-      if (event.ctrlKey || event.metaKey) {
-        event.preventDefault();
-        view.zoom(Math.exp(Math.max(-120, Math.min(120, event.deltaY * unit)) * 0.004), tracks.ns(this._place(event, canvas)[0]));
-      } else if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
-        event.preventDefault();
-        view.pan(((event.deltaX || event.deltaY) * unit) / tracks.surface.width);
-      }
+      const { deltaX, deltaY, deltaMode, ctrlKey, metaKey, shiftKey } = event;
+      const unit = deltaMode === 1 ? 16 : deltaMode === 2 ? 400 : 1;
+      const zooms = ctrlKey || metaKey;
+      if (!zooms && !shiftKey && Math.abs(deltaX) <= Math.abs(deltaY)) return;
+      if (event.cancelable) event.preventDefault(); // it is not while the page scrolls on by itself
+      if (zooms) view.zoom(Math.exp(Math.max(-120, Math.min(120, deltaY * unit)) * 0.004), tracks.ns(this._place(event, canvas)[0]));
+      else view.pan(((deltaX || deltaY) * unit) / tracks.surface.width);
     }, { passive: false });
   }
 
@@ -108,7 +118,7 @@ class Interact {
     const { view, tracks } = this;
     const hit = tracks.hit(x, y);
     const instant = tracks.instant(x, y);
-    tracks.surface.canvas.style.cursor = hit || instant ? "pointer" : "grab";
+    tracks.surface.canvas.style.cursor = hit || instant || tracks.way(x, y) || tracks.beyond(y) ? "pointer" : "grab";
     if (instant) this.tip.instant(instant, event);
     else if (hit) this.tip.slice(hit, event);
     else this.tip.hide();
@@ -119,18 +129,15 @@ class Interact {
 
   /** @param {number} x @param {number} y */
   _select(x, y) {
-    const { view, tracks, layout, scroller } = this;
+    const { view, tracks } = this;
     const instant = tracks.instant(x, y);
     const hit = tracks.hit(x, y);
+    const way = tracks.way(x, y);
+    if (way) return this.go(way);
     if (hit) return view.select(hit);
     if (instant) return view.open("log");
-    const node = layout.at(y + scroller.scrollTop);
-    if (node?.track?.columns.length && node.kind !== "counter" && layout.isOpen(node)) {
-      const { columns, index } = node.track;
-      const first = columns.after(0, view.from);
-      const near = elsewhere(columns, view);
-      if ((first >= columns.levels[1] || columns.start[first] >= view.to) && near.row >= 0) return view.select({ track: index, row: near.row }, true);
-    }
+    const beyond = tracks.beyond(y);
+    if (beyond) return view.select(beyond, true);
     view.range = null;
     view.select(null);
     view.changed("range");
@@ -164,6 +171,7 @@ class Interact {
       from = null;
     });
     canvas.addEventListener("pointercancel", () => (from = null));
+    this._wheel(canvas);
   }
 
   /** @param {Minimap} minimap */
@@ -184,8 +192,8 @@ class Interact {
     });
     canvas.addEventListener("pointermove", (event) => {
       const ns = (this._place(event, canvas)[0] / canvas.clientWidth) * view.duration;
-      if (holding === "left") view.show(Math.min(ns, view.to - 20), view.to);
-      if (holding === "right") view.show(view.from, Math.max(ns, view.from + 20));
+      if (holding === "left") view.show(Math.min(ns, view.to - View.LEAST), view.to);
+      if (holding === "right") view.show(view.from, Math.max(ns, view.from + View.LEAST));
       if (holding === "both" && Math.abs(event.movementX) > 0) view.show(ns - grip, ns - grip + view.to - view.from);
     });
     for (const type of ["pointerup", "pointercancel"]) canvas.addEventListener(type, () => (holding = ""));
@@ -213,7 +221,7 @@ class Tip {
     this._show(event, [
       Dom.el("b", null, name.text.length > 300 ? name.text.slice(0, 300) + "…" : name.text),
       Format.time(columns.duration(row)),
-      Dom.el("span.dim", null, ` self ${Format.time(columns.self(row))}, ${file ? `${file.package || file.short}, ` : ""}${Theme.label(name.category)}`),
+      Dom.el("span.dim", null, ` self ${Format.time(columns.self(row))}, ${file ? (file.package || file.short) + ", " : ""}${Theme.label(name.category)}`),
       columns.flags[row] & Flag.THROWN ? Dom.el("div.failed", null, `✕ ${raised !== undefined && raised >= 0 ? this.timeline.names[raised].text : "exception"}`) : null,
     ]);
   }

@@ -3,8 +3,8 @@
 
 const Keys = (() => {
   const HELP = /** @type {[string, [string, string][]][]} */ ([
-    ["Move", [["Zoom in, out", "W S"], ["Pan", "A D"], ["Zoom at the pointer", "Ctrl wheel"], ["Touch", "drag pinch"], ["Whole test", "0"], ["Fit the selection", "F"], ["Go to the failure", "X"]]],
-    ["Select", [["Caller, callee", "↑ ↓"], ["Previous, next slice", "← →"], ["Same function, previous, next", ", ."], ["Range from the slice", "M"], ["Range by hand", "Shift drag"], ["Clear", "Esc"]]],
+    ["Move", [["Zoom in, out", "W S"], ["Pan", "A D"], ["Zoom at the pointer", "Ctrl wheel"], ["Zoom to a slice, or out", "double-click"], ["Touch", "drag pinch"], ["Whole test", "0"], ["Fit the selection", "F"], ["Go to the failure", "X"]]],
+    ["Select", [["Caller, callee", "↑ ↓"], ["Previous, next slice", "← →"], ["Same function, previous, next", ", ."], ["Arrow from it, to it", "] ["], ["Range from the slice", "M"], ["Range by hand", "Shift drag"], ["Clear", "Esc"]]],
     ["Find and arrange", [["Search", "/"], ["Next, previous match", "N Shift+N"], ["Collapse, expand track", "Space"], ["Pin track", "P"], ["Move track", "Alt+↑ Alt+↓"], ["Details pane", "I"], ["This help", "?"]]],
   ]);
 
@@ -81,15 +81,21 @@ const Keys = (() => {
       }),
       ArrowLeft: () => sibling(-1),
       ArrowRight: () => sibling(1),
+      "]": () => follow(true),
+      "[": () => follow(false),
       ",": () => same(-1),
       ".": () => same(1),
       Escape: () => (view.range ? view.selectRange(null) : view.select(null)),
     });
+    const follow = (/** @type {boolean} */ out) => {
+      const place = view.selection && followed(timeline, view.selection, out);
+      if (place) actions.go(place);
+    };
     const range = (/** @type {Place} */ { track, row }) => {
       const { columns } = timeline.tracks[track];
       view.selectRange([columns.start[row], columns.end[row]]);
     };
-    const node = () => (view.selection ? layout.nodes.get(`t${view.selection.track}`) : undefined);
+    const node = () => (view.selection ? layout.nodeOf(view.selection.track) : undefined);
     const fold = () => {
       const here = node();
       if (here) layout.toggle(here);

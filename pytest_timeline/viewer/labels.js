@@ -2,14 +2,18 @@
 "use strict";
 
 class Labels {
+  static AROUND = 800; // px above and below what is in view that are in the document too
+
   /**
-   * @param {HTMLElement} tree @param {View} view @param {Layout} layout
+   * @param {HTMLElement} tree @param {HTMLElement} scroller @param {View} view @param {Layout} layout
    */
-  constructor(tree, view, layout) {
+  constructor(tree, scroller, view, layout) {
     this.tree = tree;
+    this.scroller = scroller;
     this.view = view;
     this.layout = layout;
     this.focused = ""; // the key of the node that Tab reaches
+    this.drawn = 0; // where it was scrolled to
     tree.addEventListener("keydown", (event) => this._key(event));
     tree.addEventListener("click", (event) => this._click(event));
     tree.addEventListener("focusin", (event) => {
@@ -20,38 +24,52 @@ class Labels {
   }
 
   draw() {
-    const { layout } = this;
-    const shown = layout.visible;
-    if (!shown.some((node) => node.key === this.focused)) this.focused = shown[0]?.key ?? "";
+    const { layout, scroller } = this;
+    const { visible } = layout;
+    if (!visible.some((node) => node.key === this.focused)) this.focused = visible[0]?.key ?? "";
+    this.drawn = scroller.scrollTop;
+    const [top, bottom] = [this.drawn - Labels.AROUND, this.drawn + scroller.clientHeight + Labels.AROUND];
     const active = this.tree.contains(document.activeElement);
+    const shown = visible.filter(({ key, y, height }) => key === this.focused || (y < bottom && y + height > top));
     Dom.fill(this.tree, shown.map((node) => this._make(node)));
     if (active) this._focus(this.focused, true);
+  }
+
+  scrolled() {
+    if (Math.abs(this.scroller.scrollTop - this.drawn) > Labels.AROUND / 2) this.draw();
   }
 
   /** @param {TreeNode} node */
   _make(node) {
     const { layout } = this;
+    const { processes } = layout.timeline.head;
     const pinned = layout.pinned.includes(node.key);
     const group = node.kind === "group";
-    const folds = node.kind === "more" || group || node.children.length > 0 || (node.track?.columns.depths ?? 0) > 1;
-    const open = layout.isOpen(node);
+    const folds = layout.folds(node);
     const tall = node.height > 40 && !layout.narrow;
-    const note = node.warning ?? node.note;
+    const of = pinned && node.tracks.length && processes.length > 1 ? processes[node.tracks[0].process].name : "";
+    const note = node.warning ?? (of || node.note);
     const noteElement = note ? Dom.el(node.warning ? "span.warning" : "span.note-text", null, note) : null;
+    const meta = node.meta && Dom.el("span.meta", null, node.meta);
+    const long = tall && node.name.length > 14;
+    const said = [node.name, node.warning, of, node.note, node.meta, pinned && "pinned"].filter(Boolean).join(", ");
     return Dom.el(
       group ? "div.label.group" : `div.label.kind-${node.kind.replace(/\W/g, "")}`,
       {
         role: "treeitem",
-        "aria-level": node.depth + 1,
-        "aria-expanded": folds ? (open ? "true" : "false") : null,
+        "aria-label": said,
+        "aria-level": node.level,
+        "aria-posinset": node.place,
+        "aria-setsize": node.among,
+        "aria-expanded": folds ? String(layout.isOpen(node)) : null,
         "data-key": node.key,
         tabindex: node.key === this.focused ? 0 : -1,
-        title: [node.name, node.note, node.meta].filter(Boolean).join(", "),
-        style: { top: `${node.y}px`, height: `${node.height}px`, "padding-left": `${6 + Math.min(node.depth, 5) * 12}px` },
+        title: said,
+        style: { top: `${node.y}px`, height: `${node.height}px`, "padding-left": `${6 + Math.min(node.level - 1, 5) * 12}px` },
       },
       Dom.el("span.twist", null, folds && Dom.icon("twist")),
-      Dom.el("span.words", null, Dom.el("span.line", null, Dom.el("span.label-name", null, node.name), !tall && noteElement, node.meta && Dom.el("span.meta", null, node.meta)), tall && noteElement),
-      node.kind !== "more" && Dom.el("button.pin", { tabindex: -1, "aria-label": pinned ? "Unpin" : "Pin to the top", "aria-pressed": pinned ? "true" : "false" }, Dom.icon("pin")),
+      Dom.el("span.words", null, Dom.el("span.line", null, Dom.el("span.label-name", null, node.name), !tall && noteElement, !long && meta), tall && Dom.el("span.line", null, noteElement, long && meta)),
+      node.kind !== "more" && Dom.el("button.pin", { tabindex: -1, "aria-label": pinned ? "Unpin" : "Pin to the top", "aria-pressed": String(pinned) }, Dom.icon("pin")),
     );
   }
 
@@ -71,8 +89,18 @@ class Labels {
     this.focused = key;
     for (const row of /** @type {NodeListOf<HTMLElement>} */ (this.tree.querySelectorAll(".label"))) {
       row.tabIndex = row.dataset.key === key ? 0 : -1;
-      if (take && row.dataset.key === key) row.focus({ preventScroll: false });
+      if (take && row.dataset.key === key) row.focus({ preventScroll: true });
     }
+  }
+
+  /** Put the focus on a node, and the node in view. @param {TreeNode | null | undefined} node */
+  _go(node) {
+    if (!node) return;
+    const { scroller } = this;
+    this.focused = node.key;
+    scroller.scrollTop = Math.max(Math.min(scroller.scrollTop, node.y), Math.min(node.y, node.y + Math.min(node.height, 60) - scroller.clientHeight));
+    this.draw();
+    this._focus(node.key, true);
   }
 
   /** @param {MouseEvent} event */
@@ -91,7 +119,7 @@ class Labels {
     const { visible } = this.layout;
     const at = visible.indexOf(node);
     const open = this.layout.isOpen(node);
-    const go = (/** @type {TreeNode | null | undefined} */ other) => other && this._focus(other.key, true);
+    const go = (/** @type {TreeNode | null | undefined} */ other) => this._go(other);
     if (event.altKey) {
       if (event.key !== "ArrowUp" && event.key !== "ArrowDown") return;
       this.layout.move(node, event.key === "ArrowUp" ? -1 : 1);
@@ -113,26 +141,38 @@ class Labels {
     event.stopPropagation();
   }
 
-  /** A label that is dragged up or down takes its track along. */
+  /** A label that is dragged up or down takes its track along, past the ones beside it. */
   _drag() {
     let from = /** @type {{node: TreeNode, y: number} | null} */ (null);
     this._dragged = false;
     this.tree.addEventListener("pointerdown", (event) => {
       const node = this._node(event.target);
       this._dragged = false;
-      from = node && node.kind !== "more" && event.pointerType === "mouse" ? { node, y: event.clientY } : null;
+      from = node && node.kind !== "more" && event.pointerType === "mouse" && !event.button ? { node, y: event.clientY } : null;
     });
     this.tree.addEventListener("pointermove", (event) => {
-      if (!from || !event.buttons || Math.abs(event.clientY - from.y) < 8) return;
+      if (!from || !event.buttons || (!this._dragged && Math.abs(event.clientY - from.y) < 8)) return;
+      const { layout } = this;
+      const { node } = from;
+      if (!this._dragged) this.tree.setPointerCapture(event.pointerId);
       this._dragged = true;
-      const box = this.tree.getBoundingClientRect();
-      const over = this.layout.at(event.clientY - box.top);
-      if (!over || over === from.node || over.parent !== from.node.parent) return;
-      const down = over.y > from.node.y;
-      const middle = box.top + over.y + over.height / 2;
-      if (down ? event.clientY < middle - over.height / 4 : event.clientY > middle + over.height / 4) return;
-      this.layout.move(from.node, down ? 1 : -1);
+      const y = event.clientY - this.tree.getBoundingClientRect().top;
+      const beside = layout.visible.filter((other) => other.level === node.level && other.kind !== "more" && (node.level === 1 || other.parent === node.parent));
+      const at = beside.indexOf(node);
+      const [above, below] = [beside[at - 1], beside[at + 1]];
+      // past the middle of a neighbour, so that it does not spring back
+      const by = above && y < above.y + Math.min(node.height, above.height) / 2 ? -1 : below && y > this._bottom(below) - Math.min(node.height, below.height) / 2 ? 1 : 0;
+      if (!by || layout.pinned.includes(node.key) !== layout.pinned.includes(beside[at + by].key)) return;
+      layout.move(node, by);
+      layout.arrange(layout.narrow); // for the next move, which may come before the next frame
       this.view.changed("tracks");
     });
+    for (const type of ["pointerup", "pointercancel"]) this.tree.addEventListener(type, () => (from = null));
+  }
+
+  /** Where a node ends with all that is shown of what hangs below it. @param {TreeNode} node */
+  _bottom(node) {
+    const { visible, height } = this.layout;
+    return visible.slice(visible.indexOf(node) + 1).find(({ level }) => level <= node.level)?.y ?? height;
   }
 }

@@ -3,26 +3,33 @@
 
 /**
  * @typedef {object} TreeNode
- * @property {string} key  stable, for links: t and the track's index, p and the process's, m for "more"
- * @property {string} kind  a track's, or group (a process), more
+ * @property {string} key  stable, for links: t and a track's index, p and a process's, n and the first track's, m for "more"
+ * @property {string} kind  a track's, or group (a process), names (many tracks of one name but for a number), more
  * @property {string} name
  * @property {string} note
  * @property {string} [warning]
  * @property {string} meta
- * @property {Track | null} track
+ * @property {Track[]} tracks  one below the other: the rows of a lane; else one, or none
+ * @property {Track | null} state  of a task: when it ran
  * @property {TreeNode | null} parent
  * @property {TreeNode[]} children
  * @property {boolean} open
- * @property {boolean} foldable
- * @property {number} depth  in the tree
+ * @property {number} line  the depth that it shows when it is closed
+ * @property {number} level  in the tree as it is shown, from 1
+ * @property {number} place  among those beside it, from 1
+ * @property {number} among  how many these are
  * @property {number} y  of its top, in the scrolled area
  * @property {number} height
  * @property {number} rowTop  where its first row of slices begins
+ *
+ * @typedef {{track: Track, depth: number, y: number, height: number}} Row
  */
 
 class Layout {
   static ROW = 17; // a slice of 16 and a gap
   static SIBLINGS = 40;
+  static MANY = 300; // beyond as many tracks, those of one name hang below one node
+  static ALIKE = 8; // as many of them at least
   static HEAD = 20; // a label above its track, where there is no room beside it
 
   /** @param {Timeline} timeline */
@@ -47,59 +54,92 @@ class Layout {
 
   _build() {
     const { head, tracks } = this.timeline;
-    const processes = head.processes.map((process, index) =>
-      this._node(`p${index}`, "group", process.name, `pid ${process.pid}`, null, null),
-    );
+    const processes = head.processes.map((process, index) => {
+      const node = this._node(`p${index}`, "group", process.name.replace(` (${process.pid})`, ""), null);
+      node.note = `pid ${process.pid}`;
+      const children = head.processes.filter((other) => other.parent === index).length;
+      if (children) node.meta = Format.plural(children, "child", "children");
+      return node;
+    });
     /** @type {Map<number, TreeNode>} */
     const made = new Map();
-    const place = (/** @type {Track} */ track) => {
+    /** @type {(track: Track) => TreeNode} */
+    const place = (track) => {
       const known = made.get(track.index);
       if (known) return known;
-      const above = track.parent == null ? null : place(tracks[track.parent]);
-      const top = above ?? (track.kind === "test" || track.kind === "log" ? null : processes[track.process]);
-      const node = this._node(`t${track.index}`, track.kind, track.name, "", track, top);
+      const top = track.kind === "test" || track.kind === "log";
+      const above = track.parent == null ? (top ? null : processes[track.process]) : place(tracks[track.parent]);
+      const lanes = track.kind === "process" && above?.children.find(({ kind }) => kind === "process");
+      const node = track.kind === "state" && above?.kind === "task" ? above : lanes || this._node(`t${track.index}`, track.kind, track.name, above);
+      if (node === above) node.state = track;
+      else node.tracks.push(track);
       if (track.kind === "test") node.name = "Test";
       if (track.kind === "process") node.name = "Children";
       if (track.kind === "log") node.name = "Log";
       if (track.kind === "thread" && track.id) node.note = `tid ${track.id}`;
       made.set(track.index, node);
+      this.nodes.set(`t${track.index}`, node);
       return node;
     };
     for (const track of tracks) place(track);
-    for (const process of processes) process.children.sort((a, b) => rank(a) - rank(b));
-    const own = this.roots.filter((node) => node.track);
-    this.roots = [...own, ...processes.filter((node) => node.children.length)];
-    const children = head.processes.length - 1;
-    if (processes[0] && children) processes[0].meta = Format.plural(children, "child", "children");
+    const main = this.mainTrack();
+    const rank = (/** @type {TreeNode} */ { kind, tracks: [track] }) => ["gil", "counter", "gc", "process"].indexOf(kind) + 1 || (track === main || track?.name === "MainThread" ? 5 : kind === "task" ? 7 : 6);
+    for (const node of [...this.nodes.values()]) {
+      node.children.sort((a, b) => rank(a) - rank(b) || (rank(a) > 5 ? a.tracks[0].first - b.tracks[0].first : 0));
+      if (tracks.length > Layout.MANY) this._join(node);
+    }
+    this.roots = [...this.roots.filter((node) => node.tracks.length), ...processes.filter((node) => node.children.length)];
   }
 
-  /** @param {string} key @param {string} kind @param {string} name @param {string} note @param {Track | null} track @param {TreeNode | null} parent @returns {TreeNode} */
-  _node(key, kind, name, note, track, parent) {
-    const node = { key, kind, name, note, meta: "", track, parent, children: [], open: true, foldable: true, depth: parent ? parent.depth + 1 : 0, y: 0, height: 0, rowTop: 0 };
+  /** Hang children of one name but for a number below one node. @param {TreeNode} parent */
+  _join(parent) {
+    const name = (/** @type {TreeNode} */ node) => node.kind + " " + node.name.replace(/\d.*$/s, "");
+    /** @type {Map<string, TreeNode[]>} */
+    const alike = new Map();
+    for (const node of parent.children) alike.set(name(node), [...(alike.get(name(node)) ?? []), node]);
+    parent.children = parent.children.filter((node) => {
+      const members = alike.get(name(node)) ?? [];
+      if (members.length < Layout.ALIKE) return true;
+      if (node !== members[0]) return false;
+      const joined = this._node(`n${node.tracks[0].index}`, "names", name(node).replace(node.kind + " ", "") + "*", null);
+      Object.assign(joined, { parent, children: members, open: false, meta: Format.count(members.length) });
+      for (const member of members) member.parent = joined;
+      return true;
+    }).map((node) => (node.parent === parent ? node : /** @type {TreeNode} */ (node.parent)));
+  }
+
+  /** @param {string} key @param {string} kind @param {string} name @param {TreeNode | null} parent @returns {TreeNode} */
+  _node(key, kind, name, parent) {
+    /** @type {TreeNode} */
+    const node = { key, kind, name, note: "", meta: "", tracks: [], state: null, parent, children: [], open: true, line: 0, level: 1, place: 1, among: 1, y: 0, height: 0, rowTop: 0 };
     this.nodes.set(key, node);
     if (parent) parent.children.push(node);
-    else if (kind !== "group") this.roots.push(node);
+    else if (kind === "test" || kind === "log") this.roots.push(node);
     return node;
   }
 
   /** Close what has little to show, once the slices are there, and say how busy each thread was. */
   settle() {
-    const { duration } = this.timeline.head;
-    for (const node of this.nodes.values()) {
-      const { track } = node;
-      if (track?.kind !== "thread" || !track.columns.length) continue;
-      const share = Tally.running(this.timeline, track);
-      node.meta = `${Format.percent(Math.min(1, share))} running`;
-      node.open = share > 0.05 || track.columns.depths <= 2;
-      if (track.last - track.first < duration * 0.001 && track.slices > 0) node.open = true;
-    }
-    this._openFailure();
-  }
-
-  _openFailure() {
+    const { timeline } = this;
+    const { duration } = timeline.head;
     const main = this.mainTrack();
-    const node = main && this.nodes.get(`t${main.index}`);
-    if (node) node.open = true;
+    const told = new Set(timeline.instants.map(({ track }) => track));
+    const tasks = timeline.tracks.filter(({ kind }) => kind === "task").length;
+    for (const node of new Set(this.nodes.values())) {
+      const [track] = node.tracks;
+      if (node.kind === "log") node.meta = Format.count(timeline.instants.filter((instant) => instant.track === track.index).length);
+      if (!track?.columns.length) continue;
+      const { columns } = track;
+      node.line = dominant(columns);
+      if (track.kind === "thread") {
+        const share = Tally.running(timeline, track);
+        node.meta = `${Format.percent(Math.min(1, share))} running`;
+        node.open = track === main || share * duration > (track.last - track.first) * 0.05;
+        const last = columns.levels[1] - 1;
+        if (track !== main && columns.flags[last] & Flag.CUT_END && !(columns.flags[0] & Flag.CUT_START)) node.warning = "outlives the test";
+      }
+      if (track.kind === "task") node.open = tasks <= Layout.ALIKE || track.last >= duration || columns.throwing.length > 0 || told.has(track.index);
+    }
   }
 
   /** The thread that ran the test: of the first process's threads the one named so, else the first. */
@@ -108,12 +148,22 @@ class Layout {
     return threads.find((track) => track.name === "MainThread") ?? threads[0] ?? null;
   }
 
+  /** @param {number} track */
+  nodeOf(track) {
+    return this.nodes.get(`t${track}`);
+  }
+
   isOpen(/** @type {TreeNode} */ node) {
     return this.toggled.get(node.key) ?? node.open;
   }
 
+  /** Whether there is more to see of it, or less. @param {TreeNode} node */
+  folds(node) {
+    return node.kind === "more" || node.children.length > 0 || depthsOf(node) > 1;
+  }
+
   toggle(/** @type {TreeNode} */ node, open = !this.isOpen(node)) {
-    this.toggled.set(node.key, open);
+    if (this.folds(node)) this.toggled.set(node.key, open);
   }
 
   pin(/** @type {TreeNode} */ node) {
@@ -125,24 +175,25 @@ class Layout {
 
   /** Move a node by so many places among its siblings. */
   move(/** @type {TreeNode} */ node, /** @type {number} */ by) {
-    if (this.pinned.includes(node.key)) {
-      reorder(this.pinned, this.pinned.indexOf(node.key), by);
-      return;
-    }
-    const siblings = this._ordered(node.parent ? node.parent.children : this.roots).filter((other) => other.kind !== "more");
-    reorder(siblings, siblings.indexOf(node), by);
+    if (this.pinned.includes(node.key)) return reorder(this.pinned, this.pinned.indexOf(node.key), by);
+    const siblings = this._ordered(node.parent ? node.parent.children : this.roots);
+    const shown = this._unpinned(siblings);
+    const past = shown[Math.max(0, Math.min(shown.length - 1, shown.indexOf(node) + by))];
+    const at = siblings.indexOf(node);
+    reorder(siblings, at, siblings.indexOf(past) - at);
     siblings.forEach((sibling, index) => this.moved.set(sibling.key, index));
   }
 
   /** Show the node: open what it lies in. */
   reveal(/** @type {TreeNode} */ node) {
-    for (let above = node.parent; above; above = above.parent) {
-      this.toggled.set(above.key, true);
-      if (above.children.length > Layout.SIBLINGS) this.toggled.set("m" + above.key, true);
+    for (let { parent } = node; ; { parent } = parent) {
+      if ((parent?.children ?? this.roots).length > Layout.SIBLINGS) this.toggled.set("m" + (parent?.key ?? ""), true);
+      if (!parent) return;
+      this.toggled.set(parent.key, true);
     }
   }
 
-  /** @param {TreeNode[]} siblings */
+  /** In the reader's order. @param {TreeNode[]} siblings */
   _ordered(siblings) {
     return siblings
       .map((node, index) => ({ node, rank: this.moved.get(node.key) ?? index }))
@@ -150,58 +201,37 @@ class Layout {
       .map(({ node }) => node);
   }
 
+  /** The same without those that are pinned. @param {TreeNode[]} siblings */
+  _unpinned(siblings) {
+    return this._ordered(siblings).filter((node) => !this.pinned.includes(node.key));
+  }
+
   /** Place everything anew. @param {boolean} narrow whether labels are above their tracks */
   arrange(narrow) {
     this.narrow = narrow;
     this.visible = [];
     let y = narrow ? 4 : 0;
-    const put = (/** @type {TreeNode} */ node) => {
-      node.y = y;
-      node.height = this._height(node);
-      node.rowTop = y + (narrow ? Layout.HEAD + 1 : 4);
-      y += node.height;
-      this.visible.push(node);
-    };
-    const show = (/** @type {TreeNode[]} */ siblings, /** @type {string} */ parent) => {
-      const shown = this._ordered(siblings).filter((node) => !this.pinned.includes(node.key));
-      const limit = shown.length > Layout.SIBLINGS && !this.toggled.get("m" + parent) ? Layout.SIBLINGS : shown.length;
-      for (const node of shown.slice(0, limit)) {
-        put(node);
-        if (this.isOpen(node)) show(node.children, node.key);
+    /** @type {(nodes: TreeNode[], level: number, parent: TreeNode | null) => void} */
+    const show = (nodes, level, parent) => {
+      const key = "m" + (parent?.key ?? "");
+      const few = nodes.length > Layout.SIBLINGS && !this.toggled.get(key);
+      const shown = few ? nodes.slice(0, Layout.SIBLINGS) : nodes;
+      if (nodes.length > Layout.SIBLINGS) {
+        const more = this.nodes.get(key) ?? this._node(key, "more", "", null);
+        Object.assign(more, { parent, open: false, name: few ? `and ${Format.count(nodes.length - shown.length)} more` : "show fewer" });
+        shown.push(more);
       }
-      if (shown.length > Layout.SIBLINGS) {
-        const above = this.nodes.get(parent) ?? null;
-        const key = "m" + parent;
-        const text = limit < shown.length ? `and ${Format.count(shown.length - limit)} more` : "show fewer";
-        const more = this.nodes.get(key) ?? this._more(key, above);
-        more.name = text;
-        more.open = false;
-        put(more);
-      }
+      shown.forEach((node, index) => {
+        const height = this._height(node);
+        Object.assign(node, { level, place: index + 1, among: shown.length, y, height, rowTop: y + (narrow ? Layout.HEAD + 1 : 4) });
+        y += height;
+        this.visible.push(node);
+        if (this.isOpen(node)) show(this._unpinned(node.children), level + 1, node);
+      });
     };
-    for (const key of this.pinned) {
-      const node = this.nodes.get(key);
-      if (!node) continue;
-      put(node);
-      if (this.isOpen(node)) show(node.children, node.key);
-    }
-    show(this.roots, "");
+    const pinned = this.pinned.map((key) => this.nodes.get(key)).filter((node) => node !== undefined);
+    show([...pinned, ...this._unpinned(this.roots)], 1, null);
     this.height = y + (narrow ? 60 : 8);
-  }
-
-  /** @param {string} key @param {TreeNode | null} parent */
-  _more(key, parent) {
-    const node = this._node(key, "more", "", "", null, null);
-    this.roots = this.roots.filter((other) => other !== node);
-    node.parent = parent;
-    node.depth = parent ? parent.depth + 1 : 0;
-    return node;
-  }
-
-  /** Rows of slices that the node shows; a closed one shows all its depths within one. */
-  rows(/** @type {TreeNode} */ node) {
-    if (!node.track) return 0;
-    return this.isOpen(node) ? Math.max(1, node.track.columns.depths) : 1;
   }
 
   /** @param {TreeNode} node */
@@ -209,10 +239,16 @@ class Layout {
     const head = this.narrow ? Layout.HEAD : 4;
     if (node.kind === "group") return this.narrow ? 24 : 26;
     if (node.kind === "more") return this.narrow ? 24 : 25;
-    if (node.kind === "gil") return 18 + head;
+    if (node.kind === "names") return 18 + head;
+    if (node.kind === "gil" || node.kind === "gc") return 18 + head;
     if (node.kind === "state") return 12 + head;
     if (node.kind === "counter") return 30 + head;
-    return this.rows(node) * Layout.ROW + 4 + head;
+    return this._lines(node) * Layout.ROW + (node.state ? 12 : 4) + head;
+  }
+
+  /** How many rows of slices it shows. @param {TreeNode} node */
+  _lines(node) {
+    return this.isOpen(node) ? Math.max(1, depthsOf(node)) : 1;
   }
 
   /** The visible node at that height, or null. @param {number} y */
@@ -229,23 +265,43 @@ class Layout {
     return null;
   }
 
-  /** Where the row of that depth lies. @returns {{y: number, height: number}} */
-  rowBox(/** @type {TreeNode} */ node, /** @type {number} */ depth) {
-    if (node.kind === "gil") return { y: node.rowTop + 1, height: 13 };
-    if (node.kind === "state") return { y: node.rowTop + 1, height: 8 };
-    if (node.kind === "group") return { y: node.y + (this.narrow ? 14 : 7), height: this.narrow ? 8 : 12 };
-    if (this.isOpen(node)) return { y: node.rowTop + depth * Layout.ROW, height: Layout.ROW - 1 };
-    const each = (Layout.ROW - 1) / Math.max(1, node.track?.columns.depths ?? 1);
-    return { y: node.rowTop + depth * each, height: Math.max(1, each) };
+  /** The rows of slices that a node shows, from top to bottom. @param {TreeNode} node @returns {Generator<Row>} */
+  *rows(node) {
+    const closed = !this.isOpen(node) && node.tracks.length === 1;
+    for (const track of node.tracks) {
+      for (let depth = closed ? node.line : 0; depth < track.columns.depths; depth++) {
+        yield { track, depth, ...this.rowBox(node, track, depth) };
+        if (closed) break;
+      }
+    }
+  }
+
+  /** Where the row of that depth lies. @param {TreeNode} node @param {Track} track @param {number} depth */
+  rowBox(node, track, depth) {
+    const top = node.rowTop;
+    if (node.kind === "gil" || node.kind === "gc") return { y: top + 1, height: 13 };
+    if (node.kind === "state") return { y: top + 1, height: 8 };
+    if (track === node.state) return { y: top + this._lines(node) * Layout.ROW + 1, height: 6 };
+    const above = node.tracks.slice(0, node.tracks.indexOf(track)).reduce((sum, other) => sum + other.columns.depths, 0);
+    if (this.isOpen(node)) return { y: top + (above + depth) * Layout.ROW, height: Layout.ROW - 1 };
+    const each = (Layout.ROW - 1) / node.tracks.length;
+    return { y: top + node.tracks.indexOf(track) * each, height: Math.max(1, each - (each < 16 ? 0.5 : 0)) };
   }
 }
 
-/** Lanes of the process come before its threads. @param {TreeNode} node */
-const rank = ({ kind }) => ["gil", "gc", "counter", "process"].indexOf(kind) + 1 || 9;
+/** @param {TreeNode} node */
+const depthsOf = (node) => node.tracks.reduce((sum, track) => sum + track.columns.depths, 0);
+
+/** The innermost depth that covers most of what the outermost does: of a worker that idles what it waits for. @param {Columns} columns */
+function dominant(columns) {
+  const sum = (/** @type {number} */ depth) => (columns.summary(columns.levels[depth], columns.levels[depth + 1]), columns.found.sum);
+  let depth = 0;
+  while (depth + 1 < columns.depths && sum(depth + 1) > 0.8 * sum(0)) depth++;
+  return depth;
+}
 
 /** @template T @param {T[]} list @param {number} from @param {number} by */
 function reorder(list, from, by) {
   const to = Math.max(0, Math.min(list.length - 1, from + by));
-  if (from < 0 || to === from) return;
-  list.splice(to, 0, ...list.splice(from, 1));
+  if (from >= 0 && to !== from) list.splice(to, 0, ...list.splice(from, 1));
 }

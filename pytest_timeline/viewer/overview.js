@@ -34,44 +34,25 @@ class Minimap {
     else context.drawImage(this.picture.canvas, 0, 0, width, height);
     const left = Math.max(0, this.x(view.from));
     const right = Math.min(width, this.x(view.to));
-    context.fillStyle = Theme.colour("card");
-    context.globalAlpha = 0.55;
-    context.fillRect(0, 0, left, height);
-    context.fillRect(right, 0, width - right, height);
-    context.globalAlpha = 1;
+    surface.box("card", 0, 0, left, height, 0.55);
+    surface.box("card", right, 0, width - right, height, 0.55);
     if (view.range) {
       const [start, end] = view.range.map((ns) => this.x(ns));
-      context.fillStyle = Theme.colour("accent");
-      context.globalAlpha = 0.18;
-      context.fillRect(start, 0, Math.max(1, end - start), height);
-      context.globalAlpha = 1;
+      surface.box("accent", start, 0, Math.max(1, end - start), height, 0.18);
     }
-    const { failure } = view.timeline;
-    if (failure) {
-      const x = this.x(failure.at);
-      context.fillStyle = Theme.colour("fail");
-      context.fillRect(x - 0.75, 0, 1.5, height);
-      context.beginPath();
-      context.moveTo(x - 4, 0);
-      context.lineTo(x + 4, 0);
-      context.lineTo(x, 6);
-      context.fill();
+    if (view.flag) {
+      const x = Math.min(width - 1, this.x(view.flag.at));
+      surface.box("fail", x - 0.75, 0, 1.5, height);
+      surface.fill("fail", (context) => trace(context, [x - 4, 0, x + 4, 0, x, 6]));
     }
-    context.strokeStyle = Theme.colour("ink2");
-    context.lineWidth = 1;
-    context.strokeRect(left + 0.5, 0.5, Math.max(2, right - left - 1), height - 1);
-    context.fillStyle = Theme.colour("ink2");
-    for (const x of [left, right]) {
-      context.beginPath();
-      context.roundRect(Math.max(0, Math.min(width - 5, x - 2.5)), height / 2 - 8, 5, 16, 2);
-      context.fill();
-    }
+    surface.line("ink2", 1, (context) => context.rect(left + 0.5, 0.5, Math.max(2, right - left - 1), height - 1));
+    for (const x of [left, right]) surface.fill("ink2", (context) => context.roundRect(Math.max(0, Math.min(width - 5, x - 2.5)), height / 2 - 8, 5, 16, 2));
   }
 
   /** The busiest thread of the test's process as a small flame, and the phases. @param {string} key */
   _render(key) {
     const { surface, view, rows } = this;
-    const { context, width, height, ratio } = surface;
+    const { width, height, ratio } = surface;
     const { head } = view.timeline;
     const room = height - Minimap.STRIP - 6;
     const columns = this.layout.mainTrack()?.columns;
@@ -83,15 +64,11 @@ class Minimap {
       for (let depth = 0; depth < shown; depth++) rows.add(columns, depth, 4 + room - (depth + 1) * each, each, false);
     }
     rows.paint();
-    context.font = Label.font();
-    head.phases.forEach(({ name, start, end }) => {
+    for (const { name, start, end } of head.phases) {
       const [left, right] = [this.x(start), this.x(end)];
-      context.fillStyle = Theme.colour("phase");
-      context.fillRect(left, height - Minimap.STRIP, Math.max(0.5, right - left - 1), Minimap.STRIP - 2);
-      const text = Label.cut(name, right - left - 8);
-      context.fillStyle = Theme.colour("ink3");
-      if (text) context.fillText(text, left + 4, height - Minimap.STRIP / 2 - 0.5);
-    });
+      surface.box("phase", left, height - Minimap.STRIP, Math.max(0.5, right - left - 1), Minimap.STRIP - 2);
+      surface.text("ink3", Label.cut(name, right - left - 8), left + 4, height - Minimap.STRIP / 2 - 0.5);
+    }
     const { canvas } = this.picture;
     canvas.width = Math.max(1, Math.round(width * ratio));
     canvas.height = Math.max(1, Math.round(height * ratio));
@@ -113,66 +90,53 @@ class Ruler {
 
   draw() {
     const { view, surface, tracks } = this;
-    const context = surface.begin();
+    surface.begin();
     const { width, height } = surface;
     const span = view.to - view.from;
     const step = gridStep(span, width);
-    const flag = view.timeline.failure ? tracks.x(view.timeline.failure.at) : -1;
-    context.font = Label.font();
+    const flag = view.flag ? tracks.x(view.flag.at) : -1;
     for (let ns = Math.ceil(view.from / step) * step - step; ns <= view.to; ns += step) {
       const x = Math.round(tracks.x(ns));
-      context.fillStyle = Theme.colour("line2");
-      context.fillRect(x, height - 12, 1, 12);
-      for (let minor = 1; minor < 5; minor++) context.fillRect(Math.round(tracks.x(ns + (step * minor) / 5)), height - 4, 1, 4);
-      context.fillStyle = Theme.colour("ink2");
+      surface.box("line2", x, height - 12, 1, 12);
+      for (let minor = 1; minor < 5; minor++) surface.box("line2", Math.round(tracks.x(ns + (step * minor) / 5)), height - 4, 1, 4);
       const label = Format.moment(Math.abs(ns) < step / 2 ? 0 : ns, step);
       const right = x + 5 + Label.width(label);
-      if (right < width && (flag < x || flag > right)) context.fillText(label, x + 5, height - 9);
+      if (x > -6 && right < width && (flag < x || flag > right)) surface.text("ink2", label, x + 5, height - 9);
     }
-    if (view.range) this._range(context, view.range, width);
-    this._flag(context, width);
-    if (this.cursor !== null) {
-      context.fillStyle = Theme.colour("ink3");
-      context.fillRect(Math.round(tracks.x(this.cursor)), 0, 1, height);
-    }
-    if (this.progress < 1) {
-      context.fillStyle = Theme.colour("accent");
-      context.fillRect(0, height - 2, width * this.progress, 2);
-    }
+    const taken = this._flag(width);
+    if (view.range) this._range(view.range, width, taken);
+    if (this.cursor !== null) surface.box("ink3", Math.round(tracks.x(this.cursor)), 0, 1, height);
+    if (this.progress < 1) surface.box("accent", 0, height - 2, width * this.progress, 2);
   }
 
-  /** @param {CanvasRenderingContext2D} context @param {[number, number]} range @param {number} width */
-  _range(context, range, width) {
-    const [left, right] = range.map((ns) => this.tracks.x(ns));
-    context.fillStyle = Theme.colour("sel");
-    context.fillRect(left, 0, right - left, 17);
-    context.fillStyle = Theme.colour("accent");
-    context.fillRect(left, 16, right - left, 1.5);
-    for (const x of [left, right]) context.fillRect(x - 0.5, 4, 1, this.surface.height - 4);
+  /** @param {[number, number]} range @param {number} width @param {[number, number]} taken by the flag */
+  _range(range, width, taken) {
+    const { surface, tracks } = this;
+    const [left, right] = range.map((ns) => Math.max(0, Math.min(width, tracks.x(ns))));
+    for (const ns of range) surface.box("accent", tracks.x(ns) - 0.5, 4, 1, surface.height - 4);
     const text = Format.time(range[1] - range[0]);
     const wide = Label.width(text, "600");
-    const middle = (Math.max(0, left) + Math.min(width, right)) / 2;
-    if (right < 0 || left > width) return;
-    context.font = Label.font("600");
-    context.fillText(text, Math.max(4, Math.min(width - wide - 4, middle - wide / 2)), 8.5);
+    let [from, to] = [left, Math.min(right, taken[0])]; // on the flag's left, or else on its right
+    if (to - from < wide && right > taken[1]) [from, to] = [Math.max(left, taken[1]), right];
+    if (to <= from) return;
+    surface.box("sel", from, 0, to - from, 17);
+    surface.box("accent", from, 16, to - from, 1.5);
+    const x = Math.max(4, Math.min(width - wide - 4, (from + to - wide) / 2));
+    if (x > taken[1] || x + wide < taken[0]) surface.text("accent", text, x, 8.5, "600");
   }
 
-  /** @param {CanvasRenderingContext2D} context @param {number} width */
-  _flag(context, width) {
-    const { failure } = this.view.timeline;
-    if (!failure) return;
-    const x = this.tracks.x(failure.at);
-    if (x < -2 || x > width + 2) return;
-    const text = `✕ ${failure.type} ${Format.offset(failure.at, (this.view.to - this.view.from) / 2000)}`;
+  /** @param {number} width @returns {[number, number]} where it is */
+  _flag(width) {
+    const { surface } = this;
+    const { flag, from, to } = this.view;
+    const x = flag ? this.tracks.x(flag.at) : -9;
+    if (!flag || x < -2 || x > width + 2) return [Infinity, Infinity];
+    const text = `✕ ${flag.text} ${Format.offset(flag.at, (to - from) / 2000)}`;
     const wide = Math.min(width, Label.width(text, "600") + 12);
     const left = Math.max(0, Math.min(x - 0.75, width - wide));
-    context.fillStyle = Theme.colour("fail-bar");
-    context.beginPath();
-    context.roundRect(left, 1, wide, 16, 3);
-    context.fill();
-    context.fillRect(x - 0.75, 1, 1.5, this.surface.height);
-    context.fillStyle = "#fff";
-    context.font = Label.font("600");
-    context.fillText(Label.cut(text, wide - 8, "600"), left + 6, 9.5);
+    surface.fill("fail-bar", (context) => context.roundRect(left, 1, wide, 16, 3));
+    surface.box("fail-bar", x - 0.75, 1, 1.5, surface.height);
+    surface.text("flag", Label.cut(text, wide - 8, "600"), left + 6, 9.5, "600");
+    return [left, left + wide];
   }
 }

@@ -4,19 +4,36 @@
 const RunFacts = (() => {
   const { data, tests, time } = RunData;
   const FIXTURES = 12;
-  const NAMES = /** @type {Record<string, string>} */ ({ perfetto: "Combined Perfetto trace", chrome: "Combined Chrome trace" });
+  const SET_UPS = 8; // named of each fixture
+  const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
+  const TRACES = /** @type {Record<string, string>} */ ({ perfetto: "Combined trace", chrome: "Combined trace, Chrome" });
+  const EXITS = ["all passed", "tests failed", "interrupted", "internal error", "usage error", "no tests ran"];
+  const exit = data.exitstatus == null ? "did not come to its end" : `${data.exitstatus}, ${EXITS[data.exitstatus] ?? "set by a plugin"}`;
+  const [slices, folded] = [RunData.total("slices"), RunData.total("folded")];
+  const workers = /** @type {{id: string, pid: number, died?: object, replaces?: string, clock_error_us?: number}[]} */ (data.workers ?? []);
+
+  /** The same for every reader: no locale has a say. @param {string} iso */
+  function moment(iso) {
+    const at = new Date(iso);
+    if (Number.isNaN(at.getTime())) return iso;
+    const two = (/** @type {number} */ value) => String(value).padStart(2, "0");
+    return `${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]} ${at.getUTCFullYear()}, ${[at.getUTCHours(), at.getUTCMinutes(), at.getUTCSeconds()].map(two).join(":")} UTC`;
+  }
 
   /** @param {string} kind @param {string} text */
   const swatch = (kind, text) => Dom.el("span", null, Dom.el("i.swatch." + kind), text);
+  /** @param {string} text @param {() => void} act */
+  const action = (text, act) => Dom.el("button.link", { click: act }, text);
 
   function head() {
     const project = String(data.root).split(/[/\\]/).filter(Boolean).pop() ?? "";
+    const command = ["pytest", ...data.argv].join(" ");
     Dom.fill(Dom.get("project"), project || "pytest");
-    Dom.fill(Dom.get("command"), ["pytest", ...data.argv].join(" "));
-    Dom.get("command").title = data.argv.join(" ");
+    Dom.fill(Dom.get("command"), command);
+    Dom.get("command").title = command;
     Dom.fill(
       Dom.get("links"),
-      Object.entries(data.combined ?? {}).map(([format, file]) => Dom.el("a.button.framed", { href: encodeURI(String(file)), download: true }, NAMES[format] ?? format)),
+      Object.entries(data.combined ?? {}).map(([format, file]) => Dom.el("a.button.framed", { href: encodeURI(String(file)), download: true }, Dom.icon("download"), TRACES[format] ?? format)),
     );
     Dom.fill(
       Dom.get("outcomes"),
@@ -26,29 +43,44 @@ const RunFacts = (() => {
         return Dom.el("button", { "data-outcome": outcome }, Dom.el("b." + outcome, null, Format.count(count)), Dom.el("span", null, mark, outcome));
       }),
     );
-    const [slices, folded] = [RunData.total("slices"), RunData.total("folded")];
-    const facts = [
+    const replaced = workers.filter((worker) => worker.replaces).length;
+    const facts = /** @type {[string, string][]} */ ([
       ["Wall time", time(data.duration * 1e6)],
-      ["Workers", data.workers?.length || ""],
-      ["Started", data.start ? new Date(data.start).toLocaleString() : ""],
+      ["Workers", workers.length ? `${workers.length - replaced}${replaced ? " + " + replaced + " replaced" : ""}` : ""],
+      ["Started", data.start ? moment(data.start) : ""],
       ["Python", data.python],
       ["pytest", data.pytest],
-      ["Exit status", String(data.exitstatus ?? "none")],
+      ["Platform", data.platform],
+      ["Exit status", exit],
       ["Slices", Format.count(slices)],
       ["Folded", folded ? `${Format.count(folded)} (${Format.percent(folded / (slices + folded))})` : "0"],
       ["Dropped", Format.count(data.dropped ?? 0)],
-    ];
+    ]);
     Dom.fill(Dom.get("facts"), facts.filter((fact) => fact[1]).map(([name, fact]) => Dom.el("div", null, Dom.el("dt", null, name), Dom.el("dd", null, fact))));
-    const leaks = RunData.total("leaks");
-    const warnings = [...data.warnings, ...(leaks ? [`${Format.plural(leaks, "thread, process or task", "threads, processes or tasks")} outlived ${leaks === 1 ? "its test" : "their tests"}: sort by notes to see whose.`] : [])];
-    Dom.get("warnings").hidden = !warnings.length;
-    Dom.fill(Dom.get("warnings"), warnings.map((text) => Dom.el("li", null, Dom.icon("warn"), Dom.el("span", null, text))));
   }
 
-  /** A bar of shares with its legend. @param {string} title @param {string} about @param {[string, string, number][]} parts @param {boolean} choosable */
+  function warnings() {
+    const many = (/** @type {string} */ column) => Format.plural(tests[column].filter(Boolean).length, "test");
+    const shown = /** @type {[string, string][]} */ (data.warnings.map((/** @type {string} */ text) => [text, /records found no room/.test(text) && tests.dropped.some(Boolean) ? "dropped" : ""]));
+    if (folded)
+      shown.push([`${Format.count(folded)} short calls (${Format.percent(folded / (slices + folded))}) are folded into their callers in ${many("folded")}: those keep their time.`, "folded"]);
+    const errors = /** @type {[string, string][]} */ (data.errors ?? []);
+    Dom.get("errors").hidden = !errors.length;
+    Dom.fill(
+      Dom.get("errors"),
+      errors.map(([what, why]) => Dom.el("li", null, Dom.icon("outcome-error"), Dom.el("span", null, "Not collected: ", Dom.el("b", null, what), why && " ", why && Dom.el("code", null, why)))),
+    );
+    Dom.get("warnings").hidden = !shown.length;
+    Dom.fill(
+      Dom.get("warnings"),
+      shown.map(([text, note]) => Dom.el("li", null, Dom.icon("warn"), Dom.el("span", null, text, " ", note && action("Show them", () => RunList.only({ note, sort: "notes" }))))),
+    );
+  }
+
+  /** A bar of shares with its legend. @param {string} title @param {string} about @param {[string, string, number, string?][]} parts @param {boolean} choosable */
   function shares(title, about, parts, choosable) {
-    const seen = parts.filter((part) => part[2] > 0);
-    const sum = seen.reduce((sum, part) => sum + part[2], 0);
+    const sum = parts.reduce((sum, part) => sum + part[2], 0);
+    const seen = parts.filter((part) => part[2] > (choosable ? 0 : sum / 1000));
     return Dom.el(
       "div",
       null,
@@ -57,10 +89,10 @@ const RunFacts = (() => {
       Dom.el(
         "div.shares-key",
         null,
-        seen.map(([kind, text, us]) =>
+        seen.map(([kind, text, us, title]) =>
           Dom.el(
             choosable ? "button" : "div",
-            choosable ? { "data-category": kind, title: "Sort the tests by it" } : null,
+            choosable ? { "data-category": kind, title: "Sort the tests by it" } : { title },
             swatch(kind, text),
             Dom.el("b", null, time(us), Dom.el("em", null, Format.percent(us / sum))),
           ),
@@ -70,59 +102,124 @@ const RunFacts = (() => {
   }
 
   function where() {
-    const begun = RunData.lanes.reduce((sum, lane) => sum + Math.max(0, (lane.tests.length ? tests.start[lane.tests[0]] : lane.end) - lane.begin), 0);
-    const there = RunData.lanes.reduce((sum, lane) => sum + lane.end - lane.begin, 0);
+    const { collection, machinery, idle, after } = RunData.between();
     const [setUp, call, tearDown] = RunData.phases;
+    const noun = workers.length ? "of worker time" : "in all";
     Dom.fill(
       Dom.get("shares"),
-      shares("By phase", "of all workers", [["begin", "Collection", begun], ["setup", "Set-up", setUp], ["call", "Test bodies", call], ["teardown", "Tear-down", tearDown], ["idle", "Between tests", there - begun - setUp - call - tearDown]], false),
+      shares(
+        "By phase",
+        noun,
+        [
+          ["collection", "Collection", collection, "Finding the tests: imports, conftest files"],
+          ["machinery", "pytest", machinery, "pytest and its plugins: their start, and between the phases of a test"],
+          ["setup", "Setup", setUp, "Fixtures set up, and what pytest does around them"],
+          ["call", "Test bodies", call],
+          ["teardown", "Teardown", tearDown],
+          ["idle", "Idle", idle, "No test ran, though there were more to come, here or on another worker"],
+          ["after", "Shutdown", after, "After the last test of the run"],
+        ],
+        false,
+      ),
       shares(
         "Where the time went",
         "of tests; solid is running, patterned is waiting",
-        [.../** @type {[string, string, number][]} */ (RunData.categories.map((category, at) => [category, Theme.label(category), RunData.times[at]])), ["machinery", "pytest", RunData.machinery]],
+        [.../** @type {[string, string, number][]} */ (RunData.categories.map((category, at) => [category, RunData.label(category), RunData.times[at]])), ["machinery", "pytest", RunData.machinery]],
         true,
       ),
     );
   }
 
   function fixtures() {
-    const all = RunData.fixtures.toSorted((a, b) => b[3] + b[4] - a[3] - a[4]);
-    const most = Math.max(1, ...all.map((fixture) => fixture[3] + fixture[4]));
-    Dom.get("aside").hidden = !all.length;
-    Dom.get("fixtures-sum").textContent = Format.plural(all.length, "fixture");
-    Dom.fill(
-      Dom.get("fixture-list"),
-      all.slice(0, FIXTURES).map(([name, scope, count, setUp, tearDown, longest]) =>
+    const all = RunData.fixtures;
+    const cost = (/** @type {typeof all[number]} */ fixture) => fixture[3] + fixture[4];
+    const most = Math.max(1, ...all.map(cost));
+    const users = /** @type {Map<string, number>} */ (new Map());
+    for (const use of tests.uses) for (const name of RunData.uses[use]) users.set(name, (users.get(name) ?? 0) + 1);
+    Dom.get("fixtures").hidden = !all.length;
+    Dom.get("fixtures-sum").textContent = `${time(all.reduce((sum, fixture) => sum + cost(fixture), 0))} in ${Format.plural(all.length, "fixture")}`;
+    const made = (/** @type {typeof all[number]} */ fixture) => {
+      const [name, scope, count, setUp, tearDown, longest, place] = fixture;
+      const used = users.get(name) ?? 0;
+      return Dom.el(
+        "li",
+        null,
         Dom.el(
-          "li",
+          "details",
           null,
           Dom.el(
-            "details",
-            null,
-            Dom.el(
-              "summary",
-              null,
-              Dom.el("code", null, name),
-              Dom.el("span", null, Format.cell((setUp + tearDown) * 1e3)),
-              Dom.el("small", null, `${scope}, ${Format.plural(count, "set-up")}`),
-              RunTable.bar([["setup", setUp], ["teardown", tearDown]], ((setUp + tearDown) / most) * 100),
-            ),
-            Dom.el("ol", null, longest.slice(0, 8).map(([test, us]) => Dom.el("li", null, Dom.el("a", { href: RunData.page(test) || null }, RunData.name(test)), Dom.el("span", null, Format.cell(us * 1e3))))),
+            "summary",
+            { title: `set up in ${time(setUp)}, torn down in ${time(tearDown)}` },
+            Dom.el("code", null, name),
+            Dom.el("span.scope", null, scope),
+            Dom.el("span.cost", null, Format.cell(cost(fixture) * 1e3)),
+            Dom.el("small", { title: place }, place),
+            Dom.el("small", null, Format.plural(count, "set-up")),
+            RunTable.bar([["setup", setUp], ["teardown", tearDown]], (cost(fixture) / most) * 100),
           ),
+          Dom.el("p", null, `${time(setUp)} to set up, ${time(tearDown)} to tear down. `, used > 0 && action(`Show the ${Format.plural(used, "test")} that ${used === 1 ? "uses" : "use"} it`, () => RunList.only({ fixture: name }))),
+          longest.length > 0 && Dom.el("p.dim", null, count > longest.length || longest.length > SET_UPS ? "The longest set-ups, for" : "Set up for"),
+          Dom.el("ol", null, longest.slice(0, SET_UPS).map(([test, us]) => Dom.el("li", null, Dom.el("a", { href: RunData.page(test) || null }, RunData.name(test)), Dom.el("span", null, Format.cell(us * 1e3))))),
         ),
-      ),
-    );
+      );
+    };
+    Dom.fill(Dom.get("fixture-list"), all.slice(0, FIXTURES).map(made));
+    if (all.length > FIXTURES) {
+      const rest = Dom.el("li.rest", null, action(`Show ${all.length - FIXTURES} more`, () => rest.replaceWith(...all.slice(FIXTURES).map(made))));
+      Dom.get("fixture-list").append(rest);
+    }
   }
 
   /** What the lanes' colours mean. @param {string} mode */
   function key(mode) {
-    const outcomes = RunData.outcomes.map(([outcome]) => swatch("bar-" + outcome, outcome === "passed" ? "passed, set-up lighter" : outcome));
-    const categories = [...RunData.categories.filter((_, at) => RunData.times[at]), "machinery"].map((category) => swatch(category, Theme.label(category)));
-    Dom.fill(Dom.get("lanes-key"), mode === "category" ? categories : [...outcomes, swatch("begin", "start and collection"), swatch("idle", "idle")]);
+    const outcomes = RunData.outcomes.map(([outcome]) => swatch("bar-" + outcome, outcome === "passed" ? "passed, setup lighter" : outcome));
+    const categories = [...RunData.categories.filter((_, at) => RunData.times[at]), "machinery"].map((category) => swatch(category, category === "machinery" ? "pytest" : RunData.label(category)));
+    const others = [swatch("collected", "collection"), ...(RunData.wide.length ? [swatch("wide-fixture", "fixture for many tests")] : []), swatch("idle", "idle")];
+    Dom.fill(Dom.get("lanes-key"), ...(mode === "category" ? categories : outcomes), ...others);
+  }
+
+  /** All that is known of the run. */
+  function details() {
+    const errors = new Map(workers.filter((worker) => worker.clock_error_us).map((worker) => [worker.id, worker.clock_error_us]));
+    const rows = /** @type {[string, any][]} */ ([
+      ["Command", Dom.el("code", null, ["pytest", ...data.argv].join(" "))],
+      ["Root", Dom.el("code", null, data.root)],
+      ["Started", data.start && moment(data.start)],
+      ["Wall time", `${time(data.duration * 1e6)}, until pytest's session ended`],
+      ["Exit status", exit],
+      ["Versions", [data.python && `Python ${data.python}`, data.pytest && `pytest ${data.pytest}`].filter(Boolean).join(", ")],
+      ["Platform", data.platform],
+      ["Plugins", (data.plugins ?? []).join(", ")],
+      ["Workers", RunData.lanes.filter((lane) => lane.worker).map((lane) => Dom.el("div", null, [
+        `${lane.worker}: process ${lane.pid}`, Format.plural(lane.tests.length, "test"), lane.replaces && `replaces ${lane.replaces}`, lane.died && RunData.ended(lane),
+        errors.has(lane.worker ?? "") && `clock known to ${time(errors.get(lane.worker ?? "") ?? 0)}`,
+      ].filter(Boolean).join(", ")))],
+    ]);
+    tell("This run", Dom.el("dl.details", null, rows.filter((row) => row[1] && row[1].length !== 0).flatMap(([name, fact]) => [Dom.el("dt", null, name), Dom.el("dd", null, fact)])));
+  }
+
+  /** Open the dialog. @param {string} title @param {...Node} about */
+  function tell(title, ...about) {
+    const dialog = /** @type {HTMLDialogElement} */ (Dom.get("dialog"));
+    const close = Dom.el("button.button.framed", { click: () => dialog.close() }, "Close ", Dom.el("kbd", null, "Esc"));
+    Dom.fill(dialog, Dom.el("div.help-head", null, Dom.el("h2", { id: "dialog-title" }, title), Dom.el("span.fill"), close), about);
+    dialog.showModal();
+  }
+
+  /** A run may have no tests. */
+  function none() {
+    const none = !RunData.count;
+    for (const id of ["shares", "lanes", "table"]) Dom.get(id).hidden = none && (id !== "lanes" || !RunData.lanes.length);
+    Dom.get("none").hidden = !none;
+    Dom.fill(Dom.get("none"), `No test was run: ${exit}.`);
+    Dom.get("table").classList.toggle("alone", !workers.length);
+    if (!workers.length) Dom.fill(Dom.get("lanes-title"), "The run");
   }
 
   head();
+  none();
+  warnings();
   where();
   fixtures();
-  return { key };
+  return { key, details, tell };
 })();

@@ -1,18 +1,20 @@
-// The run by worker: a lane for each pytest process, a bar for each test, what went before the first and between them.
+// The run by worker: a lane for each pytest process, with its collection, its tests, the fixtures that outlive a test, and its pauses.
 "use strict";
 
 const RunLanes = (() => {
-  const { tests, lanes, end, time } = RunData;
+  const { tests, lanes, wide, fixtures, end, last, time } = RunData;
   const [ROW, TOP, BAR, RIGHT] = [44, 26, 22, 16]; // px
   const IDLE = 600_000; // us; a shorter pause is not named
-  const TOKENS = /** @type {Record<string, string>} */ ({ failed: "fail-bar", crashed: "fail-bar", error: "error", passed: "pass-bar", xfailed: "xfail", xpassed: "xfail" });
+  const TOKENS = /** @type {Record<string, string>} */ ({ failed: "fail-bar", crashed: "fail-bar", error: "error-bar", passed: "pass-bar", xfailed: "xfail", xpassed: "xfail" });
   const canvas = /** @type {HTMLCanvasElement} */ (Dom.get("gantt"));
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const tip = Dom.get("tip");
   const family = getComputedStyle(document.body).fontFamily;
+  /** What a pointer is at: a test, and its fixture if it is at one; or a lane's collection. @typedef {{test: number, wide: number, lane: number}} Spot */
+  const NOWHERE = /** @type {Spot} */ ({ test: -1, wide: -1, lane: -1 });
   let [from, to] = [0, end];
   let [width, left] = [0, 0];
-  let hovered = -1;
+  let hovered = NOWHERE;
   let asked = 0;
 
   const x = (/** @type {number} */ us) => left + ((us - from) / (to - from)) * (width - left - RIGHT);
@@ -27,13 +29,16 @@ const RunLanes = (() => {
   }
 
   /** The longest of these texts that fits. @param {string[]} texts @param {number} room */
-  const fitting = (texts, room) => texts.find((text) => context.measureText(text).width <= room) ?? "";
+  function fitting(texts, room) {
+    context.font = `11px ${family}`;
+    return texts.find((text) => context.measureText(text).width <= room) ?? "";
+  }
 
   function paint() {
     asked = 0;
     const ratio = devicePixelRatio || 1;
     width = canvas.clientWidth;
-    left = width < 700 ? 52 : 92;
+    left = width < 700 ? 52 : 100;
     const height = laneTop(lanes.length) + 6;
     canvas.style.height = `${height}px`;
     canvas.width = Math.round(width * ratio);
@@ -44,19 +49,21 @@ const RunLanes = (() => {
     lanes.forEach((lane, at) => {
       context.fillStyle = Theme.colour("line");
       context.fillRect(0, laneTop(at), width, 1);
-      write(RunData.worker(lane), 16, laneTop(at) + 17, "ink", "600");
-      if (width >= 700) write(`${Format.percent(lane.busy / (lane.end - lane.begin))} in tests`, 16, laneTop(at) + 32, "ink3");
+      const about = lane.replaces ? `replaces ${lane.replaces}` : `${Format.percent(lane.busy / Math.max(1, Math.min(lane.end, last) - lane.begin))} busy`;
+      write(RunData.worker(lane), 16, laneTop(at) + (width < 700 ? 27 : 17), "ink", "600");
+      if (width >= 700) write(about, 16, laneTop(at) + 32, "ink3");
     });
     context.save();
     context.beginPath();
     context.rect(left, 0, width - left - RIGHT + 1, height);
     context.clip();
     lanes.forEach((lane, at) => paintLane(lane, laneTop(at) + 16));
-    if (hovered >= 0) {
-      const [begin, wide] = place(hovered);
+    if (hovered.lane >= 0) {
+      const [begin, wide] = placeOf(hovered);
       context.strokeStyle = Theme.colour("ink");
       context.lineWidth = 2;
-      context.strokeRect(begin - 1, laneTop(tests.worker[hovered]) + 15, wide + 2, BAR + 2);
+      box(begin - 1, laneTop(hovered.lane) + 15, wide + 1, BAR + 2, 3);
+      context.stroke();
     }
     context.restore();
   }
@@ -73,39 +80,65 @@ const RunLanes = (() => {
     }
   }
 
-  /** Where the test's bar begins, and how wide it is. @param {number} i @returns {[number, number]} */
-  function place(i) {
-    const begin = x(tests.start[i]);
-    return [begin, Math.max(1, x(tests.start[i] + tests.duration[i]) - begin)];
+  /** Where a stretch of time lies: begin and width. @param {number} start @param {number} duration @returns {[number, number]} */
+  const stretch = (start, duration) => [x(start), Math.max(1, x(start + duration) - x(start))];
+  /** @param {number} i */
+  const place = (i) => stretch(tests.start[i], tests.duration[i]);
+
+  /** @param {Spot} spot */
+  function placeOf(spot) {
+    if (spot.wide >= 0) return stretch(wide[spot.wide][1], wide[spot.wide][2]);
+    if (spot.test >= 0) return place(spot.test);
+    const [begin, close] = lanes[spot.lane].collection ?? [0, 0];
+    return stretch(begin, close - begin);
   }
 
   /** @param {typeof lanes[number]} lane @param {number} y */
   function paintLane(lane, y) {
-    const first = lane.tests.length ? tests.start[lane.tests[0]] : lane.end;
-    const last = lane.tests[lane.tests.length - 1];
-    const crashed = tests.outcome[last] === "crashed";
-    const until = crashed ? lane.end : end;
-    hatch(x(lane.begin), y, x(until) - x(lane.begin));
-    span(x(lane.begin), x(first), y, "start and collection");
-    let [done, painted] = [first, -Infinity];
+    hatch(x(lane.begin), y, x(lane.end) - x(lane.begin));
+    if (lane.collection) {
+      const [begin, close] = lane.collection;
+      block(...stretch(begin, close - begin), y, [`collection ${time(close - begin)}`, "collection", "collect"], "phase", "");
+    }
+    let [done, painted] = [lane.ready, -Infinity];
     for (const i of lane.tests) {
-      if (tests.start[i] - done > IDLE) idle(done, tests.start[i], y);
+      idle(done, tests.start[i], y, "idle");
       done = Math.max(done, tests.start[i] + tests.duration[i]);
       const [begin, wide] = place(i);
       if (begin > width || begin + wide < left || (begin + wide < painted + 1 && !RunData.bad(i))) continue;
       painted = begin + wide;
       paintTest(i, begin, wide, y);
     }
-    if (!crashed && until - done > IDLE) idle(done, until, y);
-    for (const i of lane.tests) if (RunData.bad(i)) flag(i, y);
-    if (crashed) {
-      context.strokeStyle = Theme.colour("fail");
-      context.lineWidth = 2;
-      context.beginPath();
-      for (let bend = 0; bend <= 5; bend++) context.lineTo(x(done) + (bend % 2 ? 5 : 1), y - 4 + bend * 6);
-      context.stroke();
-      write("crashed", x(done) + 10, y + 11, "fail", "600");
+    for (const at of lane.wide) {
+      const [fixture, start, duration, test, tearDown] = wide[at];
+      const [begin, long] = stretch(start, duration);
+      if (long < 3 || begin > width || begin + long < left) continue;
+      const name = fixtures[fixture][0] + (tearDown ? " tear-down" : "");
+      context.globalAlpha = RunList.has(test) ? 1 : 0.22;
+      block(begin, long, y, [`${name} ${time(duration)}`, name], "fixture-bar", "fixture-line");
+      context.globalAlpha = 1;
     }
+    idle(done, Math.min(last, lane.end), y, "idle");
+    if (!lane.died) idle(Math.max(last, lane.ready), lane.end, y, "shutdown");
+    for (const i of lane.tests) if (RunData.bad(i)) flag(i, y);
+    if (lane.died) zigzag(lane, y);
+  }
+
+  /** @param {typeof lanes[number]} lane @param {number} y */
+  function zigzag(lane, y) {
+    const at = x(lane.end);
+    context.strokeStyle = Theme.colour("fail");
+    context.lineWidth = 2;
+    context.beginPath();
+    for (let bend = 0; bend <= 5; bend++) context.lineTo(at + (bend % 2 ? 5 : 1), y - 4 + bend * 6);
+    context.stroke();
+    const text = RunData.ended(lane);
+    context.font = `600 11px ${family}`;
+    const wide = context.measureText(text).width;
+    const begin = width - RIGHT - at - 10 < wide ? at - wide - 10 : at + 10;
+    context.fillStyle = Theme.colour("card");
+    context.fillRect(begin - 4, y + 3, wide + 8, 16);
+    write(text, begin, y + 11, "fail", "600");
   }
 
   /** @param {number} i @param {number} y */
@@ -120,16 +153,16 @@ const RunLanes = (() => {
     context.fill();
   }
 
-  /** @param {number} begin @param {number} y @param {number} wide */
-  function hatch(begin, y, wide) {
+  /** Lines aslant, `apart` px from each other. @param {number} begin @param {number} y @param {number} wide @param {string} token @param {number} [apart] @param {number} [thick] */
+  function hatch(begin, y, wide, token = "line", apart = 6, thick = 1) {
     context.save();
     context.beginPath();
     context.rect(begin, y, wide, BAR);
     context.clip();
-    context.strokeStyle = Theme.colour("line");
-    context.lineWidth = 1;
+    context.strokeStyle = Theme.colour(token);
+    context.lineWidth = thick;
     context.beginPath();
-    for (let at = Math.max(begin, left) - BAR - (Math.max(begin, left) % 6); at < Math.min(begin + wide, width); at += 6) {
+    for (let at = Math.max(begin, left) - BAR - (Math.max(begin, left) % apart); at < Math.min(begin + wide, width); at += apart) {
       context.moveTo(at, y + BAR);
       context.lineTo(at + BAR, y);
     }
@@ -137,26 +170,38 @@ const RunLanes = (() => {
     context.restore();
   }
 
-  /** @param {number} begin @param {number} close @param {number} y @param {string} text */
-  function span(begin, close, y, text) {
-    if (close - begin < 2) return;
-    context.fillStyle = Theme.colour("phase");
-    context.fillRect(begin, y, close - begin - 1, BAR);
-    context.font = `11px ${family}`;
-    const seen = Math.max(begin, left);
-    write(fitting([text, "start"], close - seen - 12), seen + 6, y + 11, "ink2");
+  /** @param {number} begin @param {number} y @param {number} wide @param {number} high @param {number} radius */
+  function box(begin, y, wide, high, radius) {
+    context.beginPath();
+    context.roundRect(begin, y, Math.max(0.5, wide), high, wide > 5 ? radius : 0);
   }
 
-  /** Name a pause. @param {number} begin @param {number} close @param {number} y */
-  function idle(begin, close, y) {
-    const text = `idle ${time(close - begin)}`;
-    const [from, to] = [Math.max(x(begin), left), Math.min(x(close), width - RIGHT)];
-    context.font = `11px ${family}`;
-    const wide = context.measureText(text).width;
-    if (to - from < wide + 24) return;
+  /** A bar that is no test. @param {number} begin @param {number} wide @param {number} y @param {string[]} texts @param {string} token @param {string} border */
+  function block(begin, wide, y, texts, token, border) {
+    if (wide < 2) return;
     context.fillStyle = Theme.colour("card");
-    context.fillRect(from + 8, y + 3, wide + 8, 16);
-    write(text, from + 12, y + 11, "ink3");
+    context.fillRect(begin, y, wide, BAR);
+    context.fillStyle = Theme.colour(token);
+    box(begin + 0.5, y + 0.5, wide - 2, BAR - 1, 2);
+    context.fill();
+    if (border) {
+      context.strokeStyle = Theme.colour(border);
+      context.lineWidth = 1;
+      context.stroke();
+    }
+    const seen = Math.max(begin, left);
+    write(fitting(texts, begin + wide - seen - 12), seen + 6, y + 11, "ink2");
+  }
+
+  /** Name a pause. @param {number} begin @param {number} close @param {number} y @param {string} what */
+  function idle(begin, close, y, what) {
+    if (close - begin < IDLE) return;
+    const [start, stop] = [Math.max(x(begin), left), Math.min(x(close), width - RIGHT)];
+    const text = fitting([`${what} ${time(close - begin)}`, what], stop - start - 24);
+    if (!text) return;
+    context.fillStyle = Theme.colour("card");
+    context.fillRect(start + 8, y + 3, context.measureText(text).width + 8, 16);
+    write(text, start + 12, y + 11, "ink3");
   }
 
   /** @param {number} i @param {number} begin @param {number} wide @param {number} y */
@@ -166,29 +211,32 @@ const RunLanes = (() => {
     context.fillStyle = Theme.colour("card");
     context.fillRect(begin, y, wide, BAR);
     context.globalAlpha = RunList.has(i) ? 1 : 0.22;
-    if (RunList.state.mode === "category") paintTimes(i, begin, shown, y);
+    const byCategory = RunList.state.mode === "category";
+    if (byCategory) paintTimes(i, begin, shown, y);
     else if (TOKENS[outcome]) {
       context.fillStyle = Theme.colour(TOKENS[outcome]);
-      context.fillRect(begin, y, shown, BAR);
+      box(begin, y, shown, BAR, 2);
+      context.fill();
       if (wide > 24 && outcome === "passed") {
         const scale = shown / tests.duration[i];
         context.fillStyle = Theme.colour("pass-soft");
         context.fillRect(begin, y, tests.phases[i][0] * scale, BAR);
         context.fillRect(begin + shown, y, -tests.phases[i][2] * scale, BAR);
-      }
+      } else if (outcome === "error" || outcome === "crashed") hatch(begin, y, shown, "notch", 6, 1.5);
     } else {
       context.strokeStyle = Theme.colour("ink3");
       context.lineWidth = 1;
       context.strokeRect(begin + 0.5, y + 0.5, Math.max(0.5, shown - 1), BAR - 1);
     }
-    if (RunList.state.mode !== "category" && wide > 46) {
-      context.font = `11px ${family}`;
+    if (!byCategory && wide > 46) {
       const seen = Math.max(begin, left);
       const name = RunData.name(i).replace(/^(.*::)?(test_)?/, "");
-      let text = name;
       const room = Math.min(begin + wide, width) - seen - 12;
+      let text = name;
+      context.font = `11px ${family}`;
       while (text.length > 4 && context.measureText(text + "…").width > room) text = text.slice(0, -1);
-      if (text.length > 4 || text === name) write(text === name ? text : text + "…", seen + 6, y + 11, TOKENS[outcome] === "fail-bar" ? "on-bar" : /error|^x/.test(outcome) ? "card" : "ink");
+      const colour = outcome === "passed" ? "pass-ink" : TOKENS[outcome] === "xfail" ? "card" : TOKENS[outcome] ? "on-bar" : "ink";
+      if (text.length > 4 || text === name) write(text === name ? text : text + "…", seen + 6, y + 11, colour, outcome === "passed" ? "" : "600");
     }
     context.globalAlpha = 1;
   }
@@ -199,47 +247,71 @@ const RunLanes = (() => {
     const most = parts.reduce((a, b) => (b[1] > a[1] ? b : a), ["machinery", 0]);
     for (const [category, us] of wide < 4 ? [[most[0], tests.duration[i]]] : parts) {
       const part = (Number(us) / tests.duration[i]) * wide;
-      const style = Theme.style(category === "machinery" ? "lane2" : Theme.waits(String(category)) ? String(category) : `strong ${category === "other" ? "lane" : category}`, "");
+      const style = Theme.style(`strong ${category === "other" ? "lane" : category}`, "");
       context.fillStyle = Theme.pattern(style, context) ?? Theme.fill(style);
       context.fillRect(begin, y, part + 0.4, BAR);
       begin += part;
     }
   }
 
-  /** The test whose bar is there, -1 = none. @param {MouseEvent} event */
-  function testAt({ offsetX, offsetY }) {
-    const lane = lanes[Math.floor((offsetY - TOP) / ROW)];
-    if (!lane || offsetX < left) return -1;
+  /** What lies there. @param {MouseEvent} event @returns {Spot} */
+  function spotAt({ offsetX, offsetY }) {
+    const at = Math.floor((offsetY - TOP) / ROW);
+    const lane = lanes[at];
+    if (!lane || offsetX < left) return NOWHERE;
+    const away = (/** @type {[number, number]} */ [begin, wide]) => Math.max(begin - offsetX, offsetX - begin - wide, 0);
+    const fixture = lane.wide.findLast((each) => stretch(wide[each][1], wide[each][2])[1] >= 3 && away(stretch(wide[each][1], wide[each][2])) === 0) ?? -1;
+    if (fixture >= 0) return { test: wide[fixture][3], wide: fixture, lane: at };
     let [best, distance] = [-1, 3];
     for (const i of lane.tests) {
-      const [begin, wide] = place(i);
-      const away = Math.max(begin - offsetX, offsetX - begin - wide, 0);
-      if (away < distance || (away === distance && RunData.bad(i))) [best, distance] = [i, away];
+      const far = away(place(i));
+      if (far < distance || (far === distance && RunData.bad(i))) [best, distance] = [i, far];
     }
-    return best;
+    if (best >= 0) return { test: best, wide: -1, lane: at };
+    const collects = lane.collection && away(stretch(lane.collection[0], lane.collection[1] - lane.collection[0])) === 0;
+    return collects ? { test: -1, wide: -1, lane: at } : NOWHERE;
   }
 
-  /** Ring the test's bar. @param {number} i */
-  function ring(i) {
-    if (hovered === i) return;
-    hovered = i;
+  /** Ring what is there. @param {Spot} spot */
+  function ring(spot) {
+    if (hovered.test === spot.test && hovered.wide === spot.wide && hovered.lane === spot.lane) return;
+    hovered = spot;
     draw();
   }
 
-  /** Say what the test is, beside a point of the window. @param {number} i @param {number} clientX @param {number} clientY */
-  function show(i, clientX, clientY) {
-    ring(i);
-    tip.classList.toggle("shown", i >= 0);
-    if (i < 0) return;
-    const outcome = tests.outcome[i];
+  /** @param {Spot} spot @returns {(Node | string)[]} */
+  function told(spot) {
+    const i = spot.test;
+    if (spot.wide >= 0) {
+      const [fixture, , duration, test, tearDown] = wide[spot.wide];
+      const [name, scope, , , , , at] = fixtures[fixture];
+      return [
+        Dom.el("b", null, name),
+        Dom.el("div.dim", null, at),
+        Dom.el("div", null, `${tearDown ? "torn down" : "set up"} in ${time(duration)} `, Dom.el("span.dim", null, `${scope} fixture, in ${RunData.name(test)}`)),
+      ];
+    }
+    if (i < 0) {
+      const lane = lanes[spot.lane];
+      const [begin, close] = lane.collection ?? [0, 0];
+      return [Dom.el("b", null, "Collection"), Dom.el("div", null, time(close - begin), Dom.el("span.dim", null, ` of ${RunData.worker(lane)}: imports, conftest files, finding the tests`))];
+    }
     const [setUp, call, tearDown] = tests.phases[i].map(time);
-    Dom.fill(
-      tip,
+    const fixtured = tests.fixtures[i] ? `, in fixtures ${time(tests.fixtures[i])}` : "";
+    return [
       Dom.el("b", null, RunData.name(i)),
       Dom.el("div.dim", null, RunData.file(i)),
       RunTable.bar(RunTable.where(i)),
-      Dom.el("div", null, `${outcome} in ${time(tests.duration[i])} `, Dom.el("span.dim", null, `set-up ${setUp}, call ${call}, tear-down ${tearDown}`)),
-    );
+      Dom.el("div", null, `${tests.outcome[i]} in ${time(tests.duration[i])} `, Dom.el("span.dim", null, `setup ${setUp}, call ${call}, teardown ${tearDown}${fixtured}`)),
+    ];
+  }
+
+  /** Say what it is, beside a point of the window. @param {Spot} spot @param {number} clientX @param {number} clientY */
+  function show(spot, clientX, clientY) {
+    ring(spot);
+    tip.classList.toggle("shown", spot.lane >= 0);
+    if (spot.lane < 0) return;
+    Dom.fill(tip, told(spot));
     const { width, height } = tip.getBoundingClientRect();
     tip.style.left = `${Math.max(8, Math.min(innerWidth - width - 8, clientX + 12))}px`;
     tip.style.top = `${clientY + height + 24 > innerHeight ? clientY - height - 12 : clientY + 18}px`;
@@ -250,14 +322,18 @@ const RunLanes = (() => {
     const span = Math.max(1000, Math.min(close - begin, end));
     from = Math.max(0, Math.min(begin, end - span));
     to = from + span;
+    RunList.note({ view: span < end ? `${Math.floor(from / 1e3)}-${Math.ceil(to / 1e3)}` : "" });
     draw();
   }
 
   /** @param {number} factor @param {number} [about] */
   const zoom = (factor, about = (from + to) / 2) => look(about - (about - from) * factor, about + (to - about) * factor);
-  const open = (/** @type {number} */ i) => {
-    if (i >= 0 && RunData.page(i)) location.href = RunData.page(i);
-  };
+  /** @param {number} i @param {boolean} [elsewhere] in a tab of its own */
+  function open(i, elsewhere) {
+    if (i < 0 || !RunData.page(i)) return;
+    if (elsewhere) window.open(RunData.page(i));
+    else location.href = RunData.page(i);
+  }
 
   let drag = /** @type {{x: number, from: number, to: number} | null} */ (null);
   canvas.addEventListener("pointerdown", (event) => {
@@ -269,16 +345,16 @@ const RunLanes = (() => {
       const us = ((drag.x - event.clientX) / (width - left - RIGHT)) * (drag.to - drag.from);
       look(drag.from + us, drag.to + us);
     }
-    const i = testAt(event);
-    canvas.style.cursor = i >= 0 ? "pointer" : "";
-    show(i, event.clientX, event.clientY);
+    const spot = spotAt(event);
+    canvas.style.cursor = spot.test >= 0 && RunData.page(spot.test) ? "pointer" : "";
+    show(spot, event.clientX, event.clientY);
   });
   canvas.addEventListener("pointerup", (event) => {
-    if (drag && Math.abs(event.clientX - drag.x) < 4) open(testAt(event));
+    if (drag && Math.abs(event.clientX - drag.x) < 4) open(spotAt(event).test, event.ctrlKey || event.metaKey || event.button === 1);
     drag = null;
   });
   canvas.addEventListener("pointercancel", () => (drag = null));
-  for (const type of ["pointerleave", "blur"]) canvas.addEventListener(type, () => show(-1, 0, 0));
+  for (const type of ["pointerleave", "blur"]) canvas.addEventListener(type, () => show(NOWHERE, 0, 0));
   canvas.addEventListener("dblclick", () => look(0, end));
   canvas.addEventListener(
     "wheel",
@@ -296,7 +372,7 @@ const RunLanes = (() => {
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -1, ArrowDown: 1 }[key];
     const pan = { a: -0.2, d: 0.2 }[key];
-    if (key === "Enter") open(hovered);
+    if (key === "Enter") open(hovered.test);
     else if (key === "0") look(0, end);
     else if (key === "w" || key === "s") zoom(key === "w" ? 0.7 : 1 / 0.7);
     else if (pan) look(from + (to - from) * pan, to + (to - from) * pan);
@@ -307,22 +383,36 @@ const RunLanes = (() => {
 
   /** Go to the next test of the lane, or to another lane's at that time. @param {number} step @param {boolean} across */
   function go(step, across) {
-    let i = hovered;
-    const lane = lanes.findIndex((lane) => lane.tests.includes(hovered));
+    let i = hovered.test;
+    const lane = i < 0 ? -1 : tests.worker[i];
     if (lane < 0) i = lanes.find((lane) => lane.tests.length)?.tests[0] ?? -1;
-    else if (!across) i = lanes[lane].tests[lanes[lane].tests.indexOf(hovered) + step] ?? hovered;
-    else i = lanes[lane + step]?.tests.findLast((other) => tests.start[other] <= tests.start[hovered]) ?? lanes[lane + step]?.tests[0] ?? hovered;
+    else if (!across) i = lanes[lane].tests[lanes[lane].tests.indexOf(i) + step] ?? i;
+    else {
+      let other = lane + step;
+      while (lanes[other] && !lanes[other].tests.length) other += step;
+      i = lanes[other]?.tests.findLast((each) => tests.start[each] <= tests.start[i]) ?? lanes[other]?.tests[0] ?? i;
+    }
     if (i < 0) return;
     if (tests.start[i] < from || tests.start[i] > to) look(tests.start[i] - (to - from) / 2, tests.start[i] + (to - from) / 2);
     const box = canvas.getBoundingClientRect();
-    show(i, box.left + place(i)[0], box.top + laneTop(tests.worker[i]) + 24);
+    show(spotOf(i), box.left + place(i)[0], box.top + laneTop(tests.worker[i]) + 24);
     Dom.get("live").textContent = `${RunData.name(i)}, ${tests.outcome[i]}, ${time(tests.duration[i])}`;
+  }
+
+  /** @param {number} i @returns {Spot} */
+  const spotOf = (i) => (i < 0 || tests.worker[i] < 0 ? NOWHERE : { test: i, wide: -1, lane: tests.worker[i] });
+
+  /** Look at what the address says. */
+  function update() {
+    const [begin, close] = RunList.state.view.split("-").map((ms) => Number(ms) * 1e3);
+    [from, to] = close > begin && begin >= 0 ? [begin, Math.min(close, end)] : [0, end];
+    draw();
   }
 
   Theme.refresh();
   new ResizeObserver(draw).observe(canvas);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => (Theme.refresh(), draw()));
-  RunList.listen(draw);
+  RunList.listen(update);
 
-  return { ring };
+  return { ring: (/** @type {number} */ i) => ring(spotOf(i)) };
 })();

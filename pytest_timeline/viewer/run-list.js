@@ -11,11 +11,21 @@ const RunList = (() => {
     file: "",
     marker: "",
     least: 0, // ms
+    note: "", // a key of NOTES
+    fixture: "", // that the test uses
     sort: "", // "": failures first, then the slowest
     up: false,
     category: "",
     mode: "outcome",
+    view: "", // of the lanes, "from-to" in ms; "": all
   };
+  /** What is worth a note in a row. */
+  const NOTES = /** @type {Record<string, (i: number) => number>} */ ({
+    leaks: (i) => tests.leaks[i],
+    reruns: (i) => tests.rerun[i] + Number(RunData.again(i)),
+    folded: (i) => tests.folded[i],
+    dropped: (i) => tests.dropped[i],
+  });
   const listeners = /** @type {(() => void)[]} */ ([]);
   const haystacks = /** @type {string[]} */ ([]);
   let shown = /** @type {number[]} */ ([]);
@@ -23,7 +33,7 @@ const RunList = (() => {
 
   /** What a query is looked for in. @param {number} i */
   const haystack = (i) =>
-    (haystacks[i] ??= [RunData.file(i) + "::" + tests.name[i], tests.exception[i], ...tests.markers[i].map((/** @type {number} */ marker) => RunData.markers[marker])]
+    (haystacks[i] ??= [RunData.file(i) + "::" + tests.name[i], RunData.message(i), ...tests.markers[i].map((/** @type {number} */ marker) => RunData.markers[marker])]
       .join("\n")
       .toLowerCase());
 
@@ -44,6 +54,8 @@ const RunList = (() => {
     const words = state.query.toLowerCase().split(/\s+/).filter(Boolean);
     const file = RunData.files.indexOf(state.file);
     const marker = RunData.markers.indexOf(state.marker);
+    const note = NOTES[state.note];
+    const users = state.fixture ? RunData.uses.map((names) => names.includes(state.fixture)) : null;
     const key = KEYS[state.sort] ?? ((i) => tests[state.sort][i]);
     const values = /** @type {any[]} */ ([]);
     shown = [];
@@ -53,6 +65,8 @@ const RunList = (() => {
       if (file >= 0 && tests.file[i] !== file) continue;
       if (marker >= 0 && !tests.markers[i].includes(marker)) continue;
       if (tests.duration[i] < state.least * 1e3) continue;
+      if (note && !note(i)) continue;
+      if (users && !users[tests.uses[i]]) continue;
       if (!words.every((word) => haystack(i).includes(word))) continue;
       shown.push(i);
       isShown[i] = 1;
@@ -84,7 +98,11 @@ const RunList = (() => {
     update();
   }
 
-  const clear = () => set({ outcomes: new Set(), query: "", file: "", marker: "", least: 0 });
+  const NONE = { query: "", file: "", marker: "", least: 0, note: "", fixture: "" };
+  const clear = () => set({ outcomes: new Set(), ...NONE });
+
+  /** Show these tests and no others. @param {Partial<typeof state>} changes */
+  const only = (changes) => set({ outcomes: new Set(), ...NONE, category: "", sort: "", ...changes });
 
   function write() {
     const said = new URLSearchParams();
@@ -107,16 +125,21 @@ const RunList = (() => {
       file: text("file"),
       marker: text("marker"),
       least: Number(text("least")) || 0,
+      note: text("note") in NOTES ? text("note") : "",
+      fixture: text("fixture"),
       sort: sort in KEYS || sort in tests ? sort : "",
       up: text("up") === "true",
       category: text("category"),
       mode: text("mode") || "outcome",
+      view: text("view"),
     });
   }
 
   return {
-    state, set, sortBy, toggle, clear, read,
+    state, set, only, sortBy, toggle, clear, read,
     shown: () => shown,
+    /** Note what is to be in the address, though it changes no list. @param {Partial<typeof state>} changes */
+    note: (changes) => (Object.assign(state, changes), write()),
     has: (/** @type {number} */ i) => isShown[i] === 1,
     listen: (/** @type {() => void} */ listener) => listeners.push(listener),
   };

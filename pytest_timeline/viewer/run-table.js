@@ -15,7 +15,7 @@ const RunTable = (() => {
   let [first, last] = [0, 0];
 
   /** @param {number} item */
-  const height = (item) => (item < 0 ? 28 : narrow.matches ? (RunData.bad(item) ? 100 : 66) : RunData.bad(item) && tests.exception[item] ? 56 : 32);
+  const height = (item) => (item < 0 ? 28 : RunData.bad(item) && RunData.message(item) ? (narrow.matches ? 100 : 56) : narrow.matches ? 66 : 32);
 
   function update() {
     const shown = RunList.shown();
@@ -42,7 +42,7 @@ const RunTable = (() => {
       else head.parentElement?.removeAttribute("aria-sort");
     }
     Dom.get("table").setAttribute("aria-rowcount", String(items.length + 1));
-    Dom.get("nothing").hidden = shown.length > 0;
+    Dom.get("nothing").hidden = shown.length > 0 || !RunData.count;
     Dom.get("count").textContent = shown.length < RunData.count ? `${Format.count(shown.length)} of ${Format.plural(RunData.count, "test")}` : Format.plural(RunData.count, "test");
     scroll();
   }
@@ -89,7 +89,7 @@ const RunTable = (() => {
   function heading(item) {
     const [count, us] = item === FAILURES ? sums : sums.slice(2);
     const text = `${Format.plural(count, "test")}, ${time(us)}${item === OTHERS ? ", slowest first" : ""}`;
-    return Dom.el("tr.heading", null, Dom.el("td", { colspan: 10 }, Dom.el("b", null, item === FAILURES ? "Failures" : "Everything else"), " ", text));
+    return Dom.el("tr.heading", null, Dom.el("td", { colspan: 10 }, Dom.el("b", null, item === FAILURES ? "Failures" : sums[0] ? "Everything else" : "Tests"), " ", text));
   }
 
   /** Parts of a whole, side by side. @param {[string, number][]} parts @param {number} [width] percent */
@@ -111,24 +111,25 @@ const RunTable = (() => {
   function line(i) {
     const outcome = tests.outcome[i];
     const bad = RunData.bad(i);
+    const message = bad && RunData.message(i);
     const page = RunData.page(i);
-    const lost = tests.dropped[i];
+    const [lost, folded] = [tests.dropped[i], tests.folded[i]];
     const number = (/** @type {number} */ value) => Dom.el("td.number-cell" + (value ? "" : ".dim"), null, value ? Format.count(value) : "·");
     const mark = Dom.icon("outcome-" + outcome);
     mark.classList.add(outcome);
     return Dom.el(
-      "tr" + (bad ? ".bad" : "") + (bad && tests.exception[i] ? ".told" : ""),
+      "tr" + (bad ? ".bad" : "") + (message ? ".told" : ""),
       { "data-test": i },
       Dom.el("td.icon-cell", { title: outcome }, mark, Dom.el("span.unseen", null, outcome)),
       Dom.el(
         "td.test-cell",
         { title: `${RunData.file(i)}::${tests.name[i]}` },
-        Dom.el("div.named", null, Dom.el("a", { href: page || null }, RunData.name(i)), Dom.el("span", null, RunData.file(i))),
-        bad && tests.exception[i] && Dom.el("div.message", { title: tests.exception[i] }, tests.exception[i]),
+        Dom.el("div.named", null, Dom.el("a", { href: page || null }, RunData.name(i)), tests.name[i] && Dom.el("span", null, RunData.file(i))),
+        message && Dom.el("div.message", { title: message }, message),
       ),
       Dom.el("td.time-cell", null, Format.cell(tests.duration[i] * 1e3)),
-      Dom.el("td.phase-cell", { title: phases(i).map(([phase, us]) => `${phase} ${time(us)}`).join(", ") }, bar(phases(i), Math.max(1, (tests.duration[i] / scale) * 100))),
-      Dom.el("td.where-cell", { title: where(i).map(([category, us]) => `${Theme.label(category)} ${time(us)}`).join(", ") }, bar(where(i))),
+      Dom.el("td.phase-cell", { title: [...phases(i), ["in fixtures", tests.fixtures[i]]].map(([phase, us]) => `${phase} ${time(us)}`).join(", ") }, bar(phases(i), Math.max(1, (tests.duration[i] / scale) * 100))),
+      Dom.el("td.where-cell", { title: where(i).map(([category, us]) => `${category === "machinery" ? "pytest" : Theme.label(category)} ${time(us)}`).join(", ") }, bar(where(i))),
       Dom.el("td.worker-cell", null, RunData.worker(RunData.lanes[tests.worker[i]])),
       number(tests.processes[i] - 1),
       number(tests.threads[i]),
@@ -138,7 +139,9 @@ const RunTable = (() => {
         null,
         tests.leaks[i] > 0 && tag(".amber", "leak", Format.plural(tests.leaks[i], "leak"), "Outlived the test: " + tests.leaked[i].join(", ")),
         tests.rerun[i] > 0 && tag("", "rerun", `rerun ${tests.rerun[i]}`, "Not the first try"),
-        lost > 0 && tag(".amber", "cut", "dropped", `${Format.count(lost)} records found no room`),
+        RunData.again(i) && tag("", "rerun", "run again", "Not the last try"),
+        lost > 0 && tag(".amber", "cut", `${Format.count(lost)} dropped`, "Records that found no room: calls are missing"),
+        folded > 0 && tag("", "cut", `${Format.percent(folded / (folded + tests.slices[i]))} folded`, `${Format.plural(folded, "short call")} folded into the callers, which keep the time`),
       ),
     );
   }

@@ -1,4 +1,4 @@
-// The run's page: its controls, and the keys.
+// The run's page: its controls, the keys, and their help.
 "use strict";
 
 (() => {
@@ -16,6 +16,8 @@
   least.addEventListener("change", () => RunList.set({ least: Number(least.value) }));
   query.addEventListener("input", () => RunList.set({ query: query.value }));
   Dom.get("clear").addEventListener("click", RunList.clear);
+  Dom.get("about").addEventListener("click", RunFacts.details);
+  Dom.get("help").addEventListener("click", help);
 
   /** Call `act` with what the pressed button has under `key`. @param {string} id @param {string} key @param {(value: string) => void} act */
   function buttons(id, key, act) {
@@ -29,8 +31,31 @@
   buttons("mode", "mode", (mode) => RunList.set({ mode }));
   buttons("shares", "category", (category) => RunList.set(state.category === category ? { category: "", sort: "" } : { category, sort: "where", up: false }));
 
+  const HELP = /** @type {[string, [string, string][]][]} */ ([
+    ["Find", [["Filter", "/"], ["Clear the filter", "Esc"], ["Next, previous test", "↓ ↑"], ["Open it", "Enter"], ["This help", "?"]]],
+    ["Workers, when focused", [["Next, previous test", "→ ←"], ["Other worker", "↓ ↑"], ["Open it", "Enter"], ["Zoom in, out", "W S"], ["Pan", "A D"], ["The whole run", "0"]]],
+    ["Mouse and touch", [["Zoom the workers", "Ctrl wheel"], ["Pan", "drag"], ["The whole run", "double-click"], ["Sort, turn round, as at first", "click a column"], ["Filter", "click a count"]]],
+  ]);
+
+  function help() {
+    RunFacts.tell(
+      "Keyboard and mouse",
+      Dom.el("div.help-keys", null, HELP.map(([title, rows]) => Dom.el("section", null, Dom.el("h3", null, title), Dom.el("ul", null, rows.map(([what, keys]) => Dom.el("li", null, what, Dom.el("span", null, (/^\w+ a|-/.test(keys) ? [keys] : keys.split(" ")).map((key) => Dom.el("kbd", null, key))))))))),
+      Dom.el("p.help-foot.dim", null, "The address holds what you see, filters and all: a link shows it to others. Colour says whose code, texture what kind of waiting."),
+    );
+  }
+
+  const CHIPS = /** @type {Record<string, string>} */ ({ leaks: "with leaks", reruns: "reruns", folded: "with folded calls", dropped: "with dropped records" });
+
+  /** Filters that have no control of their own. */
+  function chips() {
+    const chip = (/** @type {string} */ text, /** @type {Partial<typeof state>} */ without) => Dom.el("button.chip", { click: () => RunList.set(without), "aria-label": `${text}: remove this filter` }, text, Dom.el("span", { "aria-hidden": "true" }, "×"));
+    Dom.fill(Dom.get("chips"), state.note && chip(CHIPS[state.note], { note: "" }), state.fixture && chip(`using ${state.fixture}`, { fixture: "" }));
+  }
+
   /** Have the controls say what is so. */
   function sync() {
+    chips();
     if (query.value !== state.query) query.value = state.query;
     for (const [id] of selects) /** @type {HTMLSelectElement} */ (Dom.get(id)).value = state[id];
     least.value = String(state.least);
@@ -43,12 +68,13 @@
   }
 
   addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     const target = /** @type {HTMLElement} */ (event.target);
     const row = target.closest("#rows");
     if (event.key === "Escape" && target === query) RunList.set({ query: "" });
     else if (event.key === "ArrowDown" && (target === query || row)) RunTable.step(1);
     else if (event.key === "ArrowUp" && row) RunTable.step(-1);
+    else if (event.key === "?" && !/INPUT|SELECT/.test(target.tagName)) help();
     else if (event.key === "/" && !/INPUT|SELECT/.test(target.tagName)) query.focus();
     else return;
     event.preventDefault();

@@ -31,7 +31,7 @@ class Search {
   }
 
   *_searched() {
-    for (const track of this.view.timeline.tracks) if (track.kind !== "gil") yield track.columns;
+    for (const track of this.view.timeline.tracks) if (isSearched(track)) yield track.columns;
   }
 
   /** Go to the next hit, in order of start, from the one selected or else from the left edge. @param {1 | -1} direction */
@@ -49,7 +49,7 @@ class Search {
 
   /** @param {Place} hit */
   select(hit) {
-    const node = this.layout.nodes.get(`t${hit.track}`);
+    const node = this.layout.nodeOf(hit.track);
     if (node) {
       this.layout.reveal(node);
       this.layout.toggle(node, true);
@@ -67,8 +67,9 @@ class Search {
     const { timeline, hits } = this.view;
     /** @type {(Place & {start: number}) | null} */
     let best = null;
-    for (const { index, kind, columns } of timeline.tracks) {
-      if (kind === "gil" || !hits) continue;
+    for (const track of timeline.tracks) {
+      if (!hits || !isSearched(track)) continue;
+      const { index, columns } = track;
       const { levels, start, name } = columns;
       for (let depth = 0; depth < columns.depths; depth++) {
         let row = columns.starting(levels[depth], levels[depth + 1], ns);
@@ -90,8 +91,9 @@ class Search {
     const { timeline, hits } = this.view;
     const at = timeline.tracks[hit.track].columns.start[hit.row];
     let rank = 1;
-    for (const { index, kind, columns } of timeline.tracks) {
-      if (kind === "gil" || !hits) continue;
+    for (const track of timeline.tracks) {
+      if (!hits || !isSearched(track)) continue;
+      const { index, columns } = track;
       const { levels, start, name } = columns;
       for (let depth = 0; depth < columns.depths; depth++) {
         const stop = columns.starting(levels[depth], levels[depth + 1], at);
@@ -102,6 +104,9 @@ class Search {
     return rank;
   }
 }
+
+/** A lane repeats what is found elsewhere. @param {Track} track */
+const isSearched = ({ kind }) => kind !== "gil" && kind !== "state";
 
 /** @typedef {Place & {start: number}} Placed */
 /** @param {Placed} a @param {Placed} b */

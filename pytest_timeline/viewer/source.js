@@ -67,12 +67,11 @@ const Source = (() => {
     return row;
   }
 
-  /** A link that opens the place in the reader's editor. @param {string} root @param {string} path @param {number} line */
-  function link(root, path, line) {
+  /** A place in a file, as a link that opens it in the reader's editor. @param {string} root @param {{path: string, short: string}} file @param {number} line */
+  function link(root, { path, short }, line) {
     const absolute = /^([/\\]|[A-Za-z]:)/.test(path) ? path : root ? `${root}/${path}` : "";
-    if (!absolute) return null;
     const place = encodeURI(absolute.replaceAll("\\", "/")).replaceAll("#", "%23").replaceAll("?", "%3F");
-    return Dom.el("a", { href: `${EDITOR}${place.startsWith("/") ? "" : "/"}${place}:${line}`, title: `${absolute}:${line}` }, "Open in editor");
+    return Dom.el(absolute ? "a" : "span", absolute ? { href: `${EDITOR}${place.startsWith("/") ? "" : "/"}${place}:${line}`, title: `Open ${absolute}:${line} in the editor` } : null, `${short}:${line}`);
   }
 
   return { listing, link };

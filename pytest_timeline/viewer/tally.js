@@ -4,6 +4,7 @@
 /**
  * @typedef {{name: number, count: number, total: number, self: number}} Line  times in ns
  * @typedef {{name: number, count: number, total: number, self: number, children: Map<number, Call>}} Call
+ * @typedef {{place: Place, longest: number, count: number, total: number}} Use  calls of one function, and the place of the longest
  * @typedef {{lines: Line[], slices: number, categories: Map<string, number>, root: Call, tracks: number, processes: number}} Sums
  */
 
@@ -117,6 +118,46 @@ const Tally = (() => {
     return categories;
   }
 
+  /** Add a call to what is known of its function. @param {Map<number, Use>} uses @param {number} name @param {number} track @param {number} row @param {number} duration */
+  function use(uses, name, track, row, duration) {
+    let known = uses.get(name);
+    if (!known) uses.set(name, (known = { place: { track, row }, longest: -1, count: 0, total: 0 }));
+    known.count++;
+    known.total += duration;
+    if (duration <= known.longest) return;
+    known.longest = duration;
+    known.place = { track, row };
+  }
+
+  /**
+   * All calls of a function in the test, and from where: each caller with the calls that it made of it.
+   * @param {Timeline} timeline @param {number} id
+   * @returns {{count: number, total: number, callers: Use[]}}
+   */
+  function uses(timeline, id) {
+    /** @type {Map<number, Use>} */
+    const callers = new Map();
+    let count = 0;
+    let total = 0;
+    for (const { kind, index, columns } of timeline.tracks) {
+      if (kind !== "thread") continue;
+      const { levels, name, start, end } = columns;
+      let above = 0; // the caller: siblings lie in order, so it only ever moves on
+      for (let depth = 0; depth < columns.depths; depth++) {
+        for (let row = levels[depth]; row < levels[depth + 1]; row++) {
+          if (name[row] !== id) continue;
+          count++;
+          total += end[row] - start[row];
+          if (!depth) continue;
+          if (above < levels[depth - 1]) above = levels[depth - 1];
+          while (end[above] <= start[row]) above++;
+          use(callers, name[above], index, above, end[row] - start[row]);
+        }
+      }
+    }
+    return { count, total, callers: [...callers.values()] };
+  }
+
   /** A view of the columns from the row's depth on. @param {Columns} columns @param {number} row @returns {Columns} */
   const below = (columns, row) => {
     const depth = columns.depth(row);
@@ -137,5 +178,5 @@ const Tally = (() => {
     return duration ? sum / duration : 0;
   }
 
-  return { range, within, running };
+  return { range, within, uses, use, running };
 })();

@@ -14,20 +14,20 @@
   const tracks = new Tracks(Dom.get("tracks"), scroller, view, layout);
   const minimap = new Minimap(Dom.get("minimap"), view, layout, tracks);
   const ruler = new Ruler(Dom.get("ruler"), view, tracks);
-  const labels = new Labels(Dom.get("labels"), view, layout);
+  const labels = new Labels(Dom.get("labels"), scroller, view, layout);
   const search = new Search(view, layout);
   const tip = new Tip(Dom.get("tip"), timeline);
-  const panes = new Panes(Dom.get("tabs"), Dom.get("pane-body"), view, layout, tracks, (selection) => search.select(selection));
-  new Interact(view, layout, tracks, minimap, ruler, scroller, tip);
+  const pane = new Pane(Dom.get("tabs"), Dom.get("pane-body"), view, layout, (selection) => search.select(selection));
+  new Interact(view, tracks, minimap, ruler, scroller, tip, (selection) => search.select(selection));
   const searchBox = /** @type {HTMLInputElement} */ (Dom.get("search"));
   const said = Link.read();
 
   /** Show a slice and what it lies in, within the scrolled area. @param {Place} selection */
   function reveal(selection) {
-    const node = layout.nodes.get(`t${selection.track}`);
+    const node = layout.nodeOf(selection.track);
     if (!node) return;
-    const { columns } = timeline.tracks[selection.track];
-    const { y, height } = layout.rowBox(node, columns.depth(selection.row));
+    const track = timeline.tracks[selection.track];
+    const { y, height } = layout.rowBox(node, track, track.columns.depth(selection.row));
     const [top, room] = [scroller.scrollTop, scroller.clientHeight];
     if (y < top + 20) scroller.scrollTop = Math.max(0, y - Math.min(room / 3, 120));
     else if (y + height > top + room - 20) scroller.scrollTop = y + height - room * 0.7;
@@ -60,30 +60,53 @@
       download.setAttribute("href", trace);
       download.setAttribute("download", trace);
     } else download.hidden = true;
-    Dom.get("to-failure").hidden = !head.failure;
+    Dom.get("to-perfetto").addEventListener("click", () => Perfetto.open(timeline, (text) => Dom.fill(Dom.get("perfetto-said"), text)));
+    Dom.get("to-failure").hidden = !view.flag;
+    if (!timeline.failure) Dom.fill(Dom.get("to-failure"), "Died");
     Dom.get("hide-below").hidden = false;
   }
 
   function banner() {
-    const warnings = [...timeline.damage];
-    if (head.dropped) warnings.push(`${Format.plural(head.dropped, "record")} found no room and ${head.dropped === 1 ? "is" : "are"} missing.`);
-    if (head.outcome === "crashed") warnings.push("The process died: slices that were open then end at its last record.");
+    /** @type {[string, string, (() => void)?][]} what is wrong, and a way to where */
+    const warnings = timeline.damage.map((text) => [text, ""]);
+    if (head.dropped) warnings.push([`${Format.plural(head.dropped, "record")} found no room and ${head.dropped === 1 ? "is" : "are"} missing.`, ""]);
+    if (head.outcome === "crashed") warnings.push([`The process died ${Format.time(head.duration)} after the test began: slices that were open then end at its last record.`, "Where", showFailure]);
     if (head.folded) {
       const share = head.duration ? `, ${Format.percent(head.folded_ns / head.duration)} of the test` : "";
-      warnings.push(`${Format.plural(head.folded, "slice")} too short to keep ${head.folded === 1 ? "is" : "are"} folded into ${head.folded === 1 ? "its caller" : "their callers"} (${Format.time(head.folded_ns)}${share}).${head.dropped ? "" : " Nothing was dropped."}`);
+      const folded = timeline.complete && mostFolded();
+      warnings.push([
+        `${Format.plural(head.folded, "slice")} too short to keep ${head.folded === 1 ? "is" : "are"} folded into ${head.folded === 1 ? "its caller" : "their callers"} (${Format.time(head.folded_ns)}${share}).${head.dropped ? "" : " Nothing was dropped."}`,
+        folded ? "Where" : "",
+        () => folded && search.select(folded),
+      ]);
     }
     const element = Dom.get("banner");
     element.hidden = !warnings.length;
-    const folded = timeline.complete && mostFolded();
     Dom.fill(
       element,
       Dom.icon("warn"),
-      Dom.el("span", { title: warnings.join(" ") }, warnings.join(" ")),
-      folded && Dom.el("button.link", { click: () => search.select(folded) }, "Where"),
+      Dom.el("div", null, warnings.map(([text, label, click]) => Dom.el("p", null, text + " ", label && Dom.el("button.link", { click }, label)))),
       timeline.damage.length > 0 && head.files.perfetto && Dom.el("a.link", { href: head.files.perfetto, download: true }, "Perfetto trace"),
       Dom.el("i.fill"),
       Dom.el("button.link.wide", { click: () => (element.hidden = true) }, "Dismiss"),
     );
+  }
+
+  /** Say what the reader hides. */
+  function below() {
+    let [hidden, all] = [0, 0];
+    if (view.minimum) {
+      for (const { columns: { start, end, length } } of timeline.tracks) {
+        all += length;
+        for (let row = 0; row < length; row++) if (end[row] - start[row] < view.minimum) hidden++;
+      }
+    }
+    const slider = Dom.get("minimum");
+    const said = `${Format.count(hidden)} of ${Format.plural(all, "slice")} hidden: shorter than ${Format.time(view.minimum)}`;
+    Dom.fill(Dom.get("minimum-value"), Format.time(view.minimum));
+    slider.setAttribute("aria-valuetext", view.minimum ? said : "nothing hidden");
+    Dom.get("below").hidden = !hidden;
+    Dom.fill(Dom.get("below"), said + " ", Dom.el("button.link", { click: () => hideBelow(0) }, "Show all"));
   }
 
   /** The slice that most time was folded into. @returns {Place | null} */
@@ -155,6 +178,7 @@
 
   view.listen((changed) => {
     if (changed.has("tracks") || changed.has("data") || changed.has("size")) arrange();
+    if (changed.has("scroll")) labels.scrolled();
     if (changed.has("reveal") && view.selection) reveal(view.selection);
     if (changed.has("data") || changed.has("theme")) {
       tracks.learn();
@@ -163,10 +187,11 @@
     tracks.draw();
     minimap.draw();
     ruler.draw();
-    if (["selection", "range", "tab", "data", "theme"].some((key) => changed.has(key))) panes.draw();
-    else if (changed.has("sources")) panes.draw(true);
+    if (["selection", "range", "tab", "data", "theme"].some((key) => changed.has(key))) pane.draw();
+    else if (changed.has("sources")) pane.draw(true);
     if (changed.has("selection")) announce();
     if (changed.has("hits") || changed.has("selection")) found();
+    if (changed.has("minimum") || (view.minimum && changed.has("data"))) below();
     if (changed.has("pane")) document.body.classList.toggle("without-pane", !view.pane);
     const step = (view.to - view.from) / 1000;
     Dom.fill(Dom.get("status"), Dom.el("b", null, `${Format.moment(view.from, step)} to ${Format.moment(view.to, step)}`), `\u2002${Format.time(view.to - view.from)} shown`);
@@ -176,13 +201,13 @@
   // --- what begins it ---
 
   function showFailure() {
-    const { failure } = head;
-    if (!failure) return;
+    const { flag } = view;
+    if (!flag) return;
     const span = Math.min(head.duration, Math.max(2e6, Math.min(head.duration * 0.26, 400e6)));
-    view.jump(failure.at - span * 0.83, failure.at + span * 0.17);
+    view.jump(flag.at - span * 0.83, flag.at + span * 0.17);
     view.open("failure");
     const main = layout.mainTrack();
-    const node = main && layout.nodes.get(`t${main.index}`);
+    const node = main && layout.nodeOf(main.index);
     if (node && timeline.complete) layout.reveal(node);
   }
 
@@ -203,9 +228,7 @@
 
   /** @param {number} ns */
   function hideBelow(ns) {
-    const slider = /** @type {HTMLInputElement} */ (Dom.get("minimum"));
-    slider.value = String(ns > 0 ? Math.round((Math.log10(ns) - 2) * 10) : 0);
-    Dom.fill(Dom.get("minimum-value"), Format.time(ns));
+    /** @type {HTMLInputElement} */ (Dom.get("minimum")).value = String(ns > 0 ? Math.round((Math.log10(ns) - 2) * 10) : 0);
     view.hideBelow(ns);
   }
 
@@ -219,9 +242,7 @@
     });
     const slider = /** @type {HTMLInputElement} */ (Dom.get("minimum"));
     slider.addEventListener("input", () => {
-      const ns = Number(slider.value) ? 10 ** (Number(slider.value) / 10 + 2) : 0;
-      Dom.fill(Dom.get("minimum-value"), ns ? Format.time(ns) : "0 ns");
-      view.hideBelow(ns);
+      view.hideBelow(Number(slider.value) ? 10 ** (Number(slider.value) / 10 + 2) : 0);
     });
     Dom.get("zoom-in").addEventListener("click", () => view.zoom(0.62));
     Dom.get("zoom-out").addEventListener("click", () => view.zoom(1.6));
@@ -231,23 +252,24 @@
     Dom.get("to-failure").addEventListener("click", showFailure);
     const help = () => Keys.help(/** @type {HTMLDialogElement} */ (Dom.get("help")));
     Dom.get("help-button").addEventListener("click", help);
-    const pane = () => {
+    const toggle = () => {
       view.pane = !view.pane;
       Dom.get("pane-button").setAttribute("aria-pressed", String(view.pane));
       view.changed("pane", "size");
     };
-    Dom.get("pane-button").addEventListener("click", pane);
-    Keys.listen(view, layout, search, { failure: showFailure, help, pane, find: () => searchBox.focus(), go: (selection) => search.select(selection) });
+    Dom.get("pane-button").addEventListener("click", toggle);
+    Keys.listen(view, layout, search, { failure: showFailure, help, pane: toggle, find: () => searchBox.focus(), go: (selection) => search.select(selection) });
     scroller.addEventListener("scroll", () => view.changed("scroll"));
-    new ResizeObserver(() => view.changed("size")).observe(scroller);
+    new ResizeObserver(() => (Theme.stale() && recolour(), view.changed("size"))).observe(scroller);
     NARROW.addEventListener("change", () => view.changed("size"));
     const recolour = () => {
       Theme.refresh();
       legend();
       view.changed("theme");
     };
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
-    matchMedia("(forced-colors: active)").addEventListener("change", recolour);
+    for (const look of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) matchMedia(look).addEventListener("change", recolour);
+    const sharpen = () => matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener("change", () => (recolour(), sharpen()), { once: true });
+    sharpen();
     addEventListener("hashchange", () => location.reload());
   }
 
@@ -261,7 +283,7 @@
     layout.toggled = new Map(said.toggled ?? []);
     layout.moved = new Map(said.moved ?? []);
     if (said.show) view.show(...said.show);
-    else if (head.failure) {
+    else if (pane.failure.any) {
       showFailure();
       view.tab = "failure";
     }
@@ -274,11 +296,13 @@
       view.changed("data");
     });
     ruler.progress = 1;
+    linkProcesses(timeline);
     layout.settle();
     banner();
     nothing();
+    Dom.get("to-perfetto").removeAttribute("disabled");
     if (!said.selection && !said.show) {
-      const failed = panes.failed();
+      const failed = pane.failure.failed();
       if (failed) {
         view.selection = failed;
         view.changed("reveal");

@@ -2,7 +2,11 @@
 "use strict";
 
 const Theme = (() => {
-  const HUES = 24;
+  // Hues, degrees: own code has the cool ones, everything else the warm ones, so that they differ whatever they are called.
+  const COOL = { first: 170, step: 18 };
+  const WARM = { first: 35, step: 14 }; // not red, which is failure
+  const HUES = 9;
+  const SEED = 14441; // with it the libraries that are often seen together differ
   const TILE = 8; // CSS pixels
   const WAITS = new Set(["sleep", "lock", "io", "await", "subprocess", "gc"]);
   const SPANS = new Set(["test", "phase", "fixture", "lane", "lane2"]);
@@ -11,7 +15,8 @@ const Theme = (() => {
     library: ["0.905 0.048", "0.355 0.05"],
     c: ["0.885 0.012", "0.33 0.012"],
   });
-  const SAMPLE = "flex"; // a package whose hue is that of the tokens
+  const STRONG = "strong "; // before a category or a token: as in the legend, for a bar that has no text on it
+  const SAMPLE = "shop"; // a package whose hue is that of the tokens
   /** What the categories are called, in the order of the legend. */
   const CATEGORIES = /** @type {[string, string][]} */ ([
     ["own", "own code"],
@@ -41,6 +46,7 @@ const Theme = (() => {
   function refresh() {
     if (!probe.isConnected) {
       probe.hidden = true;
+      probe.style.setProperty("forced-color-adjust", "none");
       document.body.append(probe);
     }
     colours = new Map();
@@ -67,21 +73,23 @@ const Theme = (() => {
   /** @param {string} token @param {number} percent */
   const tint = (token, percent) => resolve(`color-mix(in oklab, var(--${token}) ${percent}%, var(--card))`);
 
-  /** @param {string} group */
-  function hueOf(group) {
-    let hash = 0;
-    for (let i = 0; i < group.length; i++) hash = (hash * 31 + group.charCodeAt(i)) >>> 0;
-    return ((hash % HUES) * 360) / HUES;
+  /** Of a package always the same. @param {string} category @param {string} group */
+  function hueOf(category, group) {
+    let hash = SEED;
+    for (let i = 0; i < group.length; i++) hash = Math.imul(hash ^ group.charCodeAt(i), 16777619);
+    hash = (hash ^ (hash >>> 15)) >>> 0;
+    const { first, step } = category === "own" ? COOL : WARM;
+    return (first + (hash % HUES) * step) % 360;
   }
 
   /** The number of the style in which slices of that category and package are drawn. @param {string} category @param {string} group */
   function style(category, group) {
-    const hued = category in LIGHTNESS;
-    const key = hued ? `${category} ${hueOf(group)}` : category;
+    const hue = category in LIGHTNESS ? hueOf(category, group) : 0;
+    const key = `${category} ${hue}`;
     let index = byKey.get(key);
     if (index === undefined) {
       byKey.set(key, (index = styles.length));
-      styles.push({ category, hue: hued ? hueOf(group) : 0, wait: WAITS.has(category) });
+      styles.push({ category, hue, wait: WAITS.has(category.replace(STRONG, "")) });
     }
     return index;
   }
@@ -91,7 +99,7 @@ const Theme = (() => {
 
   /** @param {Style} style */
   function compute({ category, hue, wait }) {
-    if (category.startsWith("strong ")) return colour(category.slice(7));
+    if (category.startsWith(STRONG)) return colour(category.slice(STRONG.length));
     if (category in LIGHTNESS) return resolve(`oklch(${LIGHTNESS[category][dark ? 1 : 0]} ${hue})`);
     if (category === "await") return tint("pattern-await", 9);
     if (wait) return tint(category, category === "sleep" ? 38 : dark ? 30 : 24);
@@ -126,7 +134,10 @@ const Theme = (() => {
     context.scale(canvas.width / TILE, canvas.width / TILE);
     context.fillStyle = base;
     context.fillRect(0, 0, TILE, TILE);
-    const ink = category === "await" ? tint("pattern-await", 26) : tint(category, category === "sleep" ? 95 : 62);
+    const strong = category.startsWith(STRONG);
+    category = category.replace(STRONG, "");
+    const plain = category === "await" || category === "sleep" ? `pattern-${category}` : "pattern";
+    const ink = strong ? colour(plain) : category === "await" ? tint("pattern-await", 26) : tint(category, category === "sleep" ? 95 : 62);
     context.strokeStyle = context.fillStyle = ink;
     /** @param {...number[]} lines x, y, x, y */
     const stroke = (...lines) => {
@@ -166,5 +177,5 @@ const Theme = (() => {
   const waits = (/** @type {string} */ category) => WAITS.has(category);
   const label = (/** @type {string} */ category) => CATEGORIES.find(([key]) => key === category)?.[1] ?? category;
 
-  return { CATEGORIES, SAMPLE, refresh, colour, style, fill, bits, pattern, swatch, waits, label };
+  return { CATEGORIES, SAMPLE, refresh, stale: () => ratio !== devicePixelRatio, colour, style, fill, bits, pattern, swatch, waits, label };
 })();

@@ -4,13 +4,20 @@
 /** @typedef {{track: number, row: number}} Place */
 
 class View {
+  static LEAST = 20; // ns that are shown
+
   /** @param {Timeline} timeline */
   constructor(timeline) {
     this.timeline = timeline;
     const { duration } = timeline.head;
     this.duration = Math.max(1, duration);
+    const { failure, head } = timeline;
+    /** What the ruler has a flag for. */
+    this.flag = failure ? { at: failure.at, text: failure.type } : head.outcome === "crashed" ? { at: duration, text: "Process died" } : null;
+    /** Where the whole test ends, with room beside it for what follows. */
+    this.end = head.outcome === "crashed" ? this.duration * 1.02 : this.duration;
     this.from = 0;
-    this.to = this.duration;
+    this.to = this.end;
     /** @type {Place | null} */
     this.selection = null;
     /** @type {[number, number] | null} a stretch of time, ns */
@@ -61,12 +68,17 @@ class View {
   /** @param {number} from @param {number} to */
   _place(from, to) {
     const margin = this.duration * 0.02;
-    const length = Math.max(20, Math.min(to - from, this.duration + 2 * margin));
+    const length = this._length(to - from);
     const begin = Math.max(-margin, Math.min(from, this.duration + margin - length));
     if (begin === this.from && begin + length === this.to) return;
     this.from = begin;
     this.to = begin + length;
     this.changed("range in view");
+  }
+
+  /** A stretch that long, or the nearest that can be shown. @param {number} ns */
+  _length(ns) {
+    return Math.max(View.LEAST, Math.min(ns, this.duration * 1.04));
   }
 
   /** The same in a short motion, where the reader wants motion. @param {number} from @param {number} to */
@@ -89,6 +101,8 @@ class View {
 
   /** @param {number} factor below 1 is closer @param {number} [around] ns */
   zoom(factor, around = (this.from + this.to) / 2) {
+    const span = this.to - this.from;
+    factor = this._length(span * factor) / span; // or it would move where it can't zoom
     this.show(around - (around - this.from) * factor, around + (this.to - around) * factor);
   }
 
@@ -139,7 +153,7 @@ class View {
   }
 
   all() {
-    this.jump(0, this.duration);
+    this.jump(0, this.end);
   }
 
   /** @param {number} minimum ns */

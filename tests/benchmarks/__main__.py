@@ -14,13 +14,16 @@ import codec
 import empty
 import memory
 import report
+import run_page
 import suites
 import viewer
 
 
 def main() -> None:
     """Measure the figures that the command line names, one after another."""
-    figures = {module.__name__: module for module in (call_cost, suites, empty, children, codec, memory, viewer)}
+    figures = {
+        module.__name__: module for module in (call_cost, suites, empty, children, codec, memory, viewer, run_page)
+    }
     parser = argparse.ArgumentParser(prog="python tests/benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument("figures", nargs="*", metavar="FIGURE", help=", ".join(figures))
     parser.add_argument("--all", action="store_true", help="measure every figure")

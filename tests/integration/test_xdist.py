@@ -132,7 +132,11 @@ def test_a_worker_that_dies(pytester, run_pytest, death):
         "test_after": ("gw1", "passed"),
         "test_last": ("gw1", "passed"),
     }
-    assert [worker["id"] for worker in run.manifest["workers"]] == ["gw0", "gw1"]
+    how = {"exit_code": 3} if death == "exit" else {"signal": death}
+    assert [{**worker, "pid": 0} for worker in run.manifest["workers"]] == [
+        {"id": "gw0", "pid": 0, "died": how},
+        {"id": "gw1", "pid": 0, "replaces": "gw0"},
+    ]
     assert run.manifest["warnings"] == []
     errors, died, end = trace_processor.query(
         run.directory / "timeline" / run.tests["test_deadly"]["files"]["perfetto"],

@@ -1,166 +1,39 @@
-"""A real browser without a window, driven over the DevTools protocol on two pipes: no server, no port, no driver."""
+"""A page in a real browser, as a person has it; chromium.py and firefox.py have the browsers."""
 
 from __future__ import annotations
 
-import base64
-import fcntl
 import json
-import os
-import shutil
-import signal
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
-
-BINARIES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-FLAGS = (
-    "--headless",
-    "--remote-debugging-pipe",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-)
-KEYS = {"Escape": 27, "Enter": 13, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Tab": 9, " ": 32}
-TEXT_KEYS = {"Enter": "\r"}
-SHIFT = 8
-
-
-def find() -> str | None:
-    """Return the path of a Chromium, or None: `BROWSER_BINARY` names one, else it is looked for in PATH."""
-    if sys.platform == "win32":
-        return None  # no pipes by number there
-    given = os.environ.get("BROWSER_BINARY")
-    return given or next(filter(None, map(shutil.which, BINARIES)), None)
 
 
 class BrowserError(Exception):
     """The browser, or a script in a page, says that something went wrong."""
 
 
-class Browser:
-    """One process of Chromium with an empty profile."""
+class Page(ABC):
+    """A mouse, a keyboard, a screen."""
 
-    def __init__(self, binary: str, profile: str) -> None:
-        theirs_in, ours_out = os.pipe()
-        ours_in, theirs_out = os.pipe()
-        high_in, high_out = (fcntl.fcntl(fd, fcntl.F_DUPFD, 10) for fd in (theirs_in, theirs_out))
-        flags = [*FLAGS, f"--user-data-dir={profile}", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-        with open(os.devnull, "r+b") as null:
-            self._pid = os.posix_spawn(
-                binary,
-                [binary, *flags],
-                dict(os.environ),
-                file_actions=[
-                    *((os.POSIX_SPAWN_DUP2, null.fileno(), fd) for fd in (0, 1, 2)),
-                    (os.POSIX_SPAWN_DUP2, high_in, 3),
-                    (os.POSIX_SPAWN_DUP2, high_out, 4),
-                ],
-                setpgroup=0,
-            )
-        for fd in (theirs_in, theirs_out, high_in, high_out):
-            os.close(fd)
-        self._out = open(ours_out, "wb", buffering=0)  # noqa: SIM115
-        self._in = open(ours_in, "rb", buffering=0)  # noqa: SIM115
-        self._buffer = b""
-        self._last = 0
-        self.pages: dict[str, Page] = {}
-
-    def call(self, method: str, session: str | None = None, **params: Any) -> dict[str, Any]:
-        """Return the protocol's answer. Raises BrowserError."""
-        self._last += 1
-        message = {"id": self._last, "method": method, "params": params, **({"sessionId": session} if session else {})}
-        self._out.write(json.dumps(message).encode() + b"\0")
-        while True:
-            answer = self._receive()
-            if answer.get("id") == self._last:
-                if "error" in answer:
-                    raise BrowserError(f"{method}: {answer['error']['message']}")
-                result: dict[str, Any] = answer["result"]
-                return result
-            page = self.pages.get(answer.get("sessionId", ""))
-            if page is not None:
-                page.hear(answer["method"], answer["params"])
-
-    def _receive(self) -> dict[str, Any]:
-        while b"\0" not in self._buffer:
-            got = self._in.read(1 << 20)
-            if not got:
-                raise BrowserError("the browser went away")
-            self._buffer += got
-        message, self._buffer = self._buffer.split(b"\0", 1)
-        answer: dict[str, Any] = json.loads(message)
-        return answer
-
-    def page(self, width: int = 1600, height: int = 1000, *, dark: bool = False, touch: bool = False) -> Page:
-        """Return a new page of that size in CSS pixels."""
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        page = self.pages[session] = Page(self, target, session)
-        for domain in ("Page", "Runtime", "Log"):
-            page.call(f"{domain}.enable")
-        page.resize(width, height, touch=touch)
-        features = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        page.call(
-            "Emulation.setEmulatedMedia", features=[*features, {"name": "prefers-reduced-motion", "value": "reduce"}]
-        )
-        return page
-
-    def close(self) -> None:
-        with suppress(OSError, BrowserError):
-            self.call("Browser.close")
-        for pipe in (self._in, self._out):
-            pipe.close()
-        with suppress(ProcessLookupError):
-            os.killpg(self._pid, signal.SIGKILL)
-        os.waitpid(self._pid, 0)
-
-
-class Page:
-    """A page, as a person has it: a mouse, a keyboard, a screen."""
-
-    def __init__(self, browser: Browser, target: str, session: str) -> None:
-        self._browser = browser
-        self._target = target
-        self._session = session
+    def __init__(self) -> None:
         self.troubles: list[str] = []
         """What scripts threw, what the console's errors say, and what the policy refused."""
 
-    def call(self, method: str, **params: Any) -> dict[str, Any]:
-        return self._browser.call(method, self._session, **params)
-
-    def hear(self, method: str, params: dict[str, Any]) -> None:
-        if method == "Runtime.exceptionThrown":
-            details = params["exceptionDetails"]
-            self.troubles.append(details.get("exception", {}).get("description", details["text"]))
-        elif method == "Log.entryAdded" and params["entry"]["level"] == "error":
-            self.troubles.append(params["entry"]["text"])
-        elif method == "Page.javascriptDialogOpening":
-            self.troubles.append(f"a dialog: {params['message']}")
-
-    def resize(self, width: int, height: int, *, touch: bool = False) -> None:
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=touch)
-        self.call("Emulation.setTouchEmulationEnabled", enabled=touch, maxTouchPoints=5 if touch else 1)
+    @abstractmethod
+    def go(self, address: str) -> None:
+        """Go there, without waiting for it."""
 
     def open(self, path: Path, fragment: str = "", *, ready: str = "document.documentElement?.dataset.ready") -> None:
-        """Go to the file and wait until `ready` holds."""
-        self.call("Page.navigate", url="about:blank")
-        self.call("Page.navigate", url=path.resolve().as_uri() + (f"#{fragment}" if fragment else ""))
-        self.until(ready)
+        """Go to the file and wait until `ready` holds and is drawn."""
+        self.go("about:blank")
+        self.until("location.protocol === 'about:'")
+        self.go(path.resolve().as_uri() + (f"#{fragment}" if fragment else ""))
+        self.until(f"location.protocol === 'file:' && {ready}")
+        self.frame()
 
+    @abstractmethod
     def evaluate(self, expression: str) -> Any:
         """Return the value of the JavaScript expression, awaited. Raises BrowserError with what it throws."""
-        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
-        if "exceptionDetails" in answer:
-            details = answer["exceptionDetails"]
-            raise BrowserError(details.get("exception", {}).get("description", details["text"]))
-        return answer["result"].get("value")
 
     def until(self, condition: str, *, seconds: float = 30) -> None:
         """Wait until the JavaScript condition holds. Raises BrowserError when it does not come true."""
@@ -200,65 +73,33 @@ class Page:
         box = self.box(selector)
         self.click_at(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 
-    def click_at(self, x: float, y: float, *, count: int = 1) -> None:
-        self._mouse("mouseMoved", x, y)
-        for click in range(1, count + 1):
-            self._mouse("mousePressed", x, y, button="left", buttons=1, clickCount=click)
-            self._mouse("mouseReleased", x, y, button="left", clickCount=click)
-        self.frame()
+    @abstractmethod
+    def hover_at(self, x: float, y: float) -> None: ...
 
-    def drag(self, start: tuple[float, float], end: tuple[float, float], *, shift: bool = False) -> None:
-        modifiers = SHIFT if shift else 0
-        self._mouse("mouseMoved", *start)
-        self._mouse("mousePressed", *start, button="left", buttons=1, clickCount=1, modifiers=modifiers)
-        for step in range(1, 5):
-            x, y = (a + (b - a) * step / 4 for a, b in zip(start, end, strict=True))
-            self._mouse("mouseMoved", x, y, button="left", buttons=1, modifiers=modifiers)
-        self._mouse("mouseReleased", *end, button="left", clickCount=1, modifiers=modifiers)
-        self.frame()
+    @abstractmethod
+    def click_at(self, x: float, y: float, *, count: int = 1) -> None: ...
 
-    def wheel(self, x: float, y: float, delta: float, *, control: bool = False) -> None:
-        self._mouse("mouseWheel", x, y, deltaX=0, deltaY=delta, modifiers=2 if control else 0)
-        self.frame()
+    @abstractmethod
+    def drag(self, start: tuple[float, float], end: tuple[float, float], *, shift: bool = False) -> None: ...
 
-    def _mouse(self, type: str, x: float, y: float, **more: Any) -> None:
-        self.call("Input.dispatchMouseEvent", type=type, x=x, y=y, **more)
+    @abstractmethod
+    def wheel(self, x: float, y: float, delta: float, *, control: bool = False) -> None: ...
 
+    @abstractmethod
     def press(self, *keys: str) -> None:
         """Press and release each key, by the name that JavaScript has for it."""
-        for key in keys:
-            text = key if len(key) == 1 else TEXT_KEYS.get(key, "")
-            modifiers = SHIFT if len(key) == 1 and key.isupper() else 0
-            code = KEYS.get(key, ord(key.upper()) if len(key) == 1 else 0)
-            self.call(
-                "Input.dispatchKeyEvent",
-                type="keyDown",
-                key=key,
-                text=text,
-                modifiers=modifiers,
-                windowsVirtualKeyCode=code,
-            )
-            self.call("Input.dispatchKeyEvent", type="keyUp", key=key, modifiers=modifiers, windowsVirtualKeyCode=code)
-        self.frame()
 
+    @abstractmethod
+    def press_with(self, modifier: str, key: str) -> None:
+        """Press a key while another one is held: Alt, Control or Shift."""
+
+    @abstractmethod
     def write(self, text: str) -> None:
-        self.call("Input.insertText", text=text)
-        self.frame()
+        """Type the text into what has the focus."""
 
+    @abstractmethod
     def screenshot(self, path: Path) -> None:
-        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
+        """Write a PNG of what is in view."""
 
-    def close(self) -> None:
-        self._browser.call("Target.closeTarget", targetId=self._target)
-        del self._browser.pages[self._session]
-
-
-@contextmanager
-def running(binary: str) -> Iterator[Browser]:
-    """Run a browser with a profile of its own."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        browser = Browser(binary, profile)
-        try:
-            yield browser
-        finally:
-            browser.close()
+    @abstractmethod
+    def close(self) -> None: ...

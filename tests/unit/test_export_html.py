@@ -186,7 +186,15 @@ def test_the_story_is_a_track_of_its_own(tmp_path: Path) -> None:
             "ValueError",
             "test",
             7_000,
-            {"exception": "ValueError", "message": "no", "traceback": ["a.py:3 f", "C:\\b.py:4 K.<lambda> x"]},
+            {
+                "exception": "ValueError",
+                "message": "no",
+                "phase": "call",
+                "left_out": 2,
+                "notes": ["why"],
+                "traceback": ["a.py:3 f", "... 12 frames left out", "C:\\b.py:4 K.<lambda> x"],
+                "others": [{"of": 0, "as": "cause", "exception": "OSError", "message": "x", "cut": 9, "traceback": []}],
+            },
         ),
         Instant("note", "user", 3_000),
     ]
@@ -201,6 +209,7 @@ def test_the_story_is_a_track_of_its_own(tmp_path: Path) -> None:
             "folded": 0,
             "dropped": 4,
             "exception": "ValueError: no",
+            "reason": "since",
         },
     )
     found = page(tmp_path, made, formats=("html", "perfetto", "chrome"), versions={"python": "3.13.0"})
@@ -218,17 +227,20 @@ def test_the_story_is_a_track_of_its_own(tmp_path: Path) -> None:
         [0, 2_000, "note", "user", None],
         [0, 6_000, "ValueError", "test", instants[0].args],
     ]
-    assert head["failure"] == {
-        "at": 6_000, "type": "ValueError", "message": "no",
-        "traceback": [["a.py", 3, "f"], ["C:\\b.py", 4, "K.<lambda> x"]],
-    }  # fmt: skip
+    assert head["failures"] == [
+        {
+            "at": 6_000, "phase": "call", "type": "ValueError", "message": "no", "left_out": 2, "notes": ["why"],
+            "traceback": [["a.py", 3, "f"], 12, ["C:\\b.py", 4, "K.<lambda> x"]],
+            "others": [{"of": 0, "as": "cause", "type": "OSError", "message": "x", "cut": 9, "traceback": []}],
+        }
+    ]  # fmt: skip
     assert head["phases"] == [
         {"name": "setup", "start": 0, "end": 1_000},
         {"name": "call", "start": 1_000, "end": 7_000},
     ]
-    about = ("outcome", "worker", "rerun", "dropped", "duration", "file", "line", "versions", "run")
+    about = ("outcome", "worker", "rerun", "dropped", "duration", "file", "line", "versions", "run", "reason")
     assert [head[key] for key in about] == [
-        "failed", "gw0", 1, 4, 8_000, "tests/test_a.py", 3, {"python": "3.13.0"}, "../index.html",
+        "failed", "gw0", 1, 4, 8_000, "tests/test_a.py", 3, {"python": "3.13.0"}, "../index.html", "since",
     ]  # fmt: skip
     assert head["files"] == {"perfetto": "t.pftrace.gz", "chrome": "t.json.gz"}
     assert "failed" in found.elements.title
@@ -257,7 +269,7 @@ def test_processes_arrows_and_instants_of_any_track(tmp_path: Path) -> None:
 def test_a_test_without_anything(tmp_path: Path) -> None:
     found = page(tmp_path, Timeline("test_it", 1_000, 2_000, []))
     assert (found.head["tracks"], found.head["processes"], found.slices) == ([], [], {})
-    assert "failure" not in found.head
+    assert not {"failures", "reason"} & found.head.keys()
     empty = page(tmp_path, timeline(thread(slices())))
     assert empty.slices == {0: []}
 
@@ -291,7 +303,7 @@ def test_no_text_breaks_out(tmp_path: Path, hostile: str, standalone: bool) -> N
     made.name = made.processes[0].name = hostile
     found = page(tmp_path, made, standalone=standalone, root=hostile)
     assert [tag for tag, _ in found.elements.tags if tag not in ("p", "pre")] == [tag for tag in tags if tag != "p"]
-    assert found.head["nodeid"] == found.head["processes"][0]["name"] == found.head["failure"]["type"] == clean
+    assert found.head["nodeid"] == found.head["processes"][0]["name"] == found.head["failures"][0]["type"] == clean
     assert found.head["tracks"][1]["name"] == found.model["instants"][0][2] == clean
     assert found.model["rows"]["0"][0][5][clean] == clean
     assert found.name(found.slices[1][0]) == found.model["files"]["path"][0]

@@ -33,7 +33,8 @@ def told(*spans: Span, **args: Any) -> Timeline:
 
 
 def fixture(name: str, start: int, end: int, depth: int = 2, scope: str = "function") -> Span:
-    return Span(name, "fixture", start, end, depth, {"scope": scope})
+    place = {} if name.endswith("tear-down") else {"file": "/project/conftest.py", "line": 7}
+    return Span(name, "fixture", start, end, depth, {"scope": scope, **place})
 
 
 def test_the_tests_are_columns_in_order_of_start() -> None:
@@ -69,7 +70,7 @@ def test_the_tests_are_columns_in_order_of_start() -> None:
 
 
 def test_fixtures_are_summed_up_with_their_longest_set_ups() -> None:
-    index = Index(About())
+    index = Index(About(root="/project"))
     index.add(
         entry("a::1", 0.2),
         told(
@@ -82,21 +83,41 @@ def test_fixtures_are_summed_up_with_their_longest_set_ups() -> None:
         ),
         CLOCK,
         [],
+        ["inner", "db"],
     )
-    index.add(entry("a::2", 0.1), told(fixture("inner", 1_000, 31_000)), CLOCK, [])
+    index.add(entry("a::2", 0.1), told(fixture("inner", 1_000, 31_000)), CLOCK, [], ["inner"])
     data = index.data(RUN, LANES)
     assert data["fixtures"] == [
-        ["db", "session", 2, 60, 20, [[1, 50], [1, 10]]],
-        ["inner", "function", 2, 40, 0, [[0, 30], [1, 10]]],
+        ["db", "session", 2, 60, 20, [[1, 50], [1, 10]], "conftest.py:7"],
+        ["inner", "function", 2, 40, 0, [[0, 30], [1, 10]], "conftest.py:7"],
     ]
+    # Of the wider scope only; index, start of the run, duration, test, tear-down
+    assert data["wide"] == [[0, 200_000, 50, 1, 0], [0, 200_059, 10, 1, 0], [0, 200_109, 20, 1, 1]]
+    assert [data["uses"][use] for use in data["tests"]["uses"]] == [["inner"], ["inner", "db"]]
     assert data["tests"]["fixtures"] == [30, 80]
+
+
+def test_the_value_of_a_parameter_is_no_fixture() -> None:
+    index = Index(About())
+    value = Span("n", "fixture", 1_000, 2_000, 2, {"scope": "function", "param": "3"})
+    index.add(entry("a::1", 0.2), told(value, fixture("db", 3_000, 4_000)), CLOCK, [])
+    assert [name for name, *_ in index.data(RUN, LANES)["fixtures"]] == ["db"]
+
+
+def test_the_longest_of_the_wider_fixtures_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_timeline.export.index.WIDE", 3)
+    index = Index(About())
+    for number in range(9):
+        span = fixture("f", 1_000, 2_000 + number % 5 * 1_000, scope="module")
+        index.add(entry(f"a::{number}", number), told(span), CLOCK, [])
+    assert [[us, test] for _, _, us, test, _ in index.data(RUN, LANES)["wide"]] == [[4, 3], [5, 4], [4, 8]]
 
 
 def test_many_set_ups_keep_the_longest_only() -> None:
     index = Index(About())
     for number in range(100):
         index.add(entry(f"a::{number}", number), told(fixture("f", 1_000, 2_000 + number * 1_000)), CLOCK, [])
-    ((_, _, count, _, _, longest),) = index.data(RUN, LANES)["fixtures"]
+    ((_, _, count, _, _, longest, _),) = index.data(RUN, LANES)["fixtures"]
     assert count == 100
     assert longest == [[number, number + 1] for number in range(99, 79, -1)]
 

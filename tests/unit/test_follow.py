@@ -58,6 +58,9 @@ def test_a_finished_run_is_written(tmp_path: Path) -> None:
         "argv": ["-x"],
         "start": "2026-11-22T10:00:00+00:00",
         "duration": 0.006,
+        "platform": None,
+        "plugins": [],
+        "errors": [],
         "exitstatus": 1,
         "workers": [],
         "combined": {"perfetto": "combined.pftrace.gz", "chrome": "combined.json.gz"},
@@ -117,7 +120,7 @@ def test_workers_are_merged(tmp_path: Path) -> None:
         process.test(1_000_000, 2_000_000, "same::test")
     Follower(run.spool_dir).run()
     found = manifest(run.directory)
-    assert found["workers"] == [{"id": worker, "pid": pid} for worker, pid in pids.items()]
+    assert [(worker["id"], worker["pid"]) for worker in found["workers"]] == list(pids.items())
     assert [(test["worker"], test["start"]) for test in found["tests"]] == [("gw0", 0.001), ("gw1", 0.001)]
     assert len({test["files"]["chrome"] for test in found["tests"]}) == 2
 

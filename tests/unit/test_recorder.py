@@ -638,6 +638,37 @@ def run_inner(directory: Path) -> list:
     return list(read_directory(directory).values())
 
 
+def test_what_a_paused_thread_calls_is_left_out_and_its_names_and_marks_are_not(tmp_path: Path) -> None:
+    spool = run_one(
+        tmp_path,
+        """
+        import threading
+        def one(): pass
+        def two(): pass
+        def other(): pass
+        start(c_calls="none")
+        one()
+        _recorder.pause()
+        for _ in range(3000): two()
+        _recorder.mark(_recorder.MARKS["INSTANT"], b'{"name": "meanwhile"}')
+        _recorder.refresh()
+        thread = threading.Thread(target=other, name="other")
+        thread.start()
+        thread.join()
+        _recorder.pause()
+        _recorder.go_on()
+        two()
+        _recorder.go_on()
+        one()
+    """,
+    )
+    expected = [(kind, name) for name in ("one", "two", "one") for kind in ("start", "return")]
+    assert spool.frames() == expected
+    assert [payload for _, payload in spool.marks] == [b'{"name": "meanwhile"}']
+    assert ("start", "other") in spool.frames("other")
+    assert spool.dropped == 0
+
+
 def test_code_objects_are_not_kept_alive(tmp_path: Path) -> None:
     run(
         tmp_path,

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 import pytest
 
-from pytest_timeline.session.story import outcome
+from pytest_timeline.session.story import outcome, reason
 
 
-def report(when: Literal["setup", "call", "teardown"], result: Any, **attributes: str) -> pytest.TestReport:
+def report(when: Literal["setup", "call", "teardown"], result: Any, **attributes: Any) -> pytest.TestReport:
     made = pytest.TestReport("a.py::test", ("a.py", 1, "test"), {}, result, None, when)
     for name, value in attributes.items():
         setattr(made, name, value)
@@ -41,3 +41,19 @@ PASSED, FAILED, SKIPPED = (report("call", result) for result in ("passed", "fail
 )
 def test_outcome(reports: list[pytest.TestReport], expected: str) -> None:
     assert outcome(reports) == expected
+
+
+@pytest.mark.parametrize(
+    ("reports", "expected"),
+    [
+        ([UP, PASSED, DOWN], ""),
+        ([UP, FAILED, DOWN], ""),
+        ([report("setup", "skipped", longrepr=("a.py", 1, "Skipped: no printer")), DOWN], "no printer"),
+        ([UP, report("call", "skipped", wasxfail="reason: not here"), DOWN], "not here"),
+        ([UP, report("call", "skipped", wasxfail="issue 12"), DOWN], "issue 12"),
+        ([UP, report("call", "passed", wasxfail=""), DOWN], ""),
+        ([UP, report("call", "failed", longrepr="[XPASS(strict)] why"), DOWN], "[XPASS(strict)] why"),
+    ],
+)
+def test_reason(reports: list[pytest.TestReport], expected: str) -> None:
+    assert reason(reports) == expected

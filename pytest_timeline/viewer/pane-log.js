@@ -1,0 +1,33 @@
+// The pane's list of what was logged, warned and printed, in order of time.
+"use strict";
+
+class LogPane {
+  static MOST = 2000;
+
+  /** @param {Desk} desk */
+  constructor({ view, timeline }) {
+    this.view = view;
+    this.timeline = timeline;
+  }
+
+  label() {
+    const { length } = this.timeline.instants;
+    return ["Log", length > 0 && Dom.el("small", null, Format.count(length))];
+  }
+
+  draw() {
+    const { view } = this;
+    const list = this.timeline.instants;
+    if (!list.length) return Part.empty("Nothing logged", "Log records, warnings and output are listed here in order of time.");
+    return Dom.el("ul.log", null, list.slice(0, LogPane.MOST).map((instant) => {
+      const icon = Dom.icon(`level${levelOf(instant)}`);
+      icon.classList.add(`level${levelOf(instant)}`);
+      const detail = instant.args?.message ?? instant.args?.logger ?? "";
+      const go = () => {
+        const half = (view.to - view.from) / 2;
+        if (instant.at < view.from || instant.at > view.to) view.jump(instant.at - half, instant.at + half);
+      };
+      return Dom.el("li", null, Dom.el("button", { click: go }, icon, Dom.el("span.text", null, instant.name, detail && Dom.el("small", null, String(detail).slice(0, 500)))), Dom.el("span.dim", null, Format.offset(instant.at)));
+    }), list.length > LogPane.MOST && Dom.el("li.dim", null, `and ${Format.count(list.length - LogPane.MOST)} more`));
+  }
+}

@@ -1,0 +1,148 @@
+// The pane's account of a stretch of time: where it went, by function, as a table or as a flame graph.
+"use strict";
+
+/** @typedef {"name" | "count" | "total" | "self" | "average"} Key */
+
+class RangePane {
+  static LINES = 200; // of the table, at first
+  static KEYS = /** @type {[Key, string][]} */ ([["name", "Function"], ["count", "Count"], ["total", "Total"], ["self", "Self"], ["average", "Average"]]);
+
+  /** @param {Desk} desk */
+  constructor(desk) {
+    this.desk = desk;
+    this.sort = /** @type {Key} */ ("self");
+    this.reversed = false; // from the least to the greatest; of names from Z to A
+    this.kind = "all";
+    this.query = "";
+    this.flame = new Flame(desk);
+    this.look = "table";
+  }
+
+  label() {
+    return "Range";
+  }
+
+  draw() {
+    const { timeline, view } = this.desk;
+    const { range } = view;
+    if (!range) return Part.empty("No range selected", "Drag along the ruler, or over the tracks with Shift, to sum up a stretch of time. M takes that of the slice that is selected.");
+    const flame = this.look === "flame";
+    const sums = Tally.range(timeline, range[0], range[1], flame);
+    const several = sums.tracks > 1 ? `${Format.plural(sums.tracks, "thread")} of ${Format.plural(sums.processes, "process", "processes")}, so times add up to more than the range.` : "";
+    const step = Math.max(1, (range[1] - range[0]) / 100);
+    return [
+      Part.section(
+        null,
+        Part.numbers([["Selected", Format.time(range[1] - range[0])], ["From", Format.offset(range[0], step)], ["To", Format.offset(range[1], step)], ["Slices", Format.count(sums.slices)]]),
+        Part.shares(sums.categories),
+        several && Dom.el("p.dim.small", null, several),
+      ),
+      Part.section(
+        [
+          "Functions",
+          Dom.el("span", null, Format.count(sums.lines.length)),
+          Dom.el("i.fill"),
+          !flame && this._segments([["all", "All"], ["run", "Running"], ["wait", "Waiting"]], this.kind, (key) => (this.kind = key)),
+          this._segments([["table", "Table"], ["flame", "Flame"]], this.look, (key) => (this.look = key)),
+        ],
+        !sums.slices ? Dom.el("p.dim", null, "No calls in this range.") : flame ? this.flame.draw(sums.root) : this._table(sums.lines),
+      ),
+    ];
+  }
+
+  /** @param {[string, string][]} choices @param {string} chosen @param {(key: string) => void} choose */
+  _segments(choices, chosen, choose) {
+    return Dom.el("span.segments", null, choices.map(([key, label]) =>
+      Dom.el("button", { "aria-pressed": String(key === chosen), "data-key": key, click: () => {
+        choose(key);
+        this._again(`.segments [data-key=${key}]`);
+      } }, label)));
+  }
+
+  /** Draw once more; what was clicked keeps the focus. @param {string} selector */
+  _again(selector) {
+    const { body, redraw } = this.desk;
+    const { scrollTop } = body;
+    redraw();
+    body.scrollTop = scrollTop;
+    /** @type {HTMLElement | null} */ (body.querySelector(selector))?.focus();
+  }
+
+  /** @param {Line} line @param {Key} key */
+  _value(line, key) {
+    return key === "average" ? line.total / line.count : key === "name" ? 0 : line[key];
+  }
+
+  /** @param {Line[]} all */
+  _table(all) {
+    const { sort } = this;
+    const { names } = this.desk.timeline;
+    const sign = this.reversed ? 1 : -1;
+    const sorted = [...all].sort((a, b) => (sort === "name" ? -sign * names[a.name].text.localeCompare(names[b.name].text) : sign * (this._value(a, sort) - this._value(b, sort))) || a.name - b.name);
+    const heads = RangePane.KEYS.map(([key, label]) => {
+      const on = key === sort;
+      const down = this.reversed === (key === "name");
+      const click = () => {
+        this.reversed = on && !this.reversed;
+        this.sort = key;
+        this._again(`[data-sort=${key}]`);
+      };
+      return Dom.el(`th.by-${key}`, { "aria-sort": on && (down ? "descending" : "ascending") }, Dom.el("button", { "data-sort": key, click }, label, on && (down ? " ↓" : " ↑")));
+    });
+    const body = Dom.el("tbody");
+    const rest = Dom.el("div");
+    const list = () => {
+      const wanted = this.query.trim().toLowerCase();
+      const waiting = (/** @type {string} */ category) => Theme.waits(category) && category !== "gc";
+      const lines = sorted.filter(({ name }) => {
+        const { text, category, group } = names[name];
+        return (this.kind === "all" || waiting(category) === (this.kind === "wait")) && (!wanted || `${group} ${text}`.toLowerCase().includes(wanted));
+      });
+      const most = lines.reduce((top, line) => Math.max(top, this._value(line, sort)), 0);
+      body.replaceChildren();
+      Dom.fill(rest, lines.length ? Part.rows(body, lines, RangePane.LINES, (line) => this._line(line, most)) : Dom.el("p.dim.small", null, "None of these functions."));
+    };
+    const input = (/** @type {Event} */ event) => {
+      this.query = /** @type {HTMLInputElement} */ (event.target).value;
+      list();
+    };
+    list();
+    return [
+      Dom.el("input.filter", { type: "text", placeholder: "Filter functions", "aria-label": "Filter functions", spellcheck: "false", autocomplete: "off", value: this.query, input }),
+      Dom.el("table.functions", { "aria-label": "Functions" }, Dom.el("thead", null, Dom.el("tr", null, heads)), body),
+      rest,
+    ];
+  }
+
+  /** @param {Line} line @param {number} most */
+  _line(line, most) {
+    const { text, category, group } = this.desk.timeline.names[line.name];
+    return Dom.el(
+      "tr",
+      null,
+      Dom.el("td", { title: `${group}: ${text}` }, Theme.swatch(category, group), Dom.el("button.code", { click: () => this._find(line.name) }, text)),
+      RangePane.KEYS.slice(1).map(([key]) => {
+        const value = this._value(line, key);
+        return Dom.el(key === this.sort ? `td.by-${key}.share` : `td.by-${key}`, { style: key === this.sort ? { "--percent": most ? (value / most) * 100 : 0 } : null }, key === "count" ? Format.count(value) : Format.cell(value));
+      }),
+    );
+  }
+
+  /** Select the longest call of a function within the range. @param {number} name */
+  _find(name) {
+    const { timeline, view, go } = this.desk;
+    const [from, to] = view.range ?? [0, Infinity];
+    /** @type {Map<number, Use>} */
+    const found = new Map();
+    for (const { index, kind, columns } of timeline.tracks) {
+      if (kind !== "thread") continue;
+      for (let depth = 0; depth < columns.depths; depth++) {
+        for (let row = columns.after(depth, from); row < columns.levels[depth + 1] && columns.start[row] < to; row++) {
+          if (columns.name[row] === name) Tally.use(found, name, index, row, columns.duration(row));
+        }
+      }
+    }
+    const use = found.get(name);
+    if (use) go(use.place);
+  }
+}
