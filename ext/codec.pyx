@@ -15,7 +15,8 @@ cimport html
 cimport perfetto
 from buffer cimport Buffer
 from columns cimport (
-    CODE, CUT_START, STRING, Columns, Name, NameTable, define_name, find_name, free_columns, free_names, grown, reserve,
+    CODE, CUT_START, STRING, WAIT, Columns, Name, NameTable, define_name, find_name, free_columns, free_names, grown,
+    index_of, reserve,
 )
 from flows cimport find_rows
 from nest cimport cut, die, snapshot
@@ -74,7 +75,7 @@ cdef class Names:
         cdef const Name *file
         if name == NULL:
             raise KeyError(id)
-        file = find_name(&self.table, name.file) if name.kind == CODE else NULL
+        file = find_name(&self.table, name.file) if name.kind in (CODE, WAIT) else NULL
         return (
             name.text[:name.length].decode("utf-8", "replace"), name.kind,
             file.text[:file.length].decode("utf-8", "replace") if file != NULL else "", name.line, name.flags,
@@ -94,11 +95,6 @@ cdef class Slices:
 
     def __len__(self):
         return self.columns.count
-
-    @property
-    def start(self):
-        """The tick at which the first slice begins, 0 if there is none."""
-        return self.columns.start[0] if self.columns.count else 0
 
     def add(self, uint64_t start, uint64_t end, uint32_t name, uint32_t depth, uint8_t flags=0, uint32_t raised=0,
             uint64_t folded=0, uint64_t folded_ticks=0):
@@ -582,14 +578,15 @@ def uses(Slices slices not None):
     cdef size_t row
     cdef size_t ids = 0
     for row in range(c.count):
-        ids = max(ids, max(c.name[row], c.raised[row]))
+        ids = max(ids, max(index_of(c.name[row]), index_of(c.raised[row])))
     found = <html.Use *> calloc(ids + 1, sizeof(html.Use))
     if found == NULL:
         raise MemoryError
     try:
         with nogil:
             html.add_uses(c, found)
-        return {row: (found[row].count, found[row].ticks) for row in range(ids + 1) if found[row].count}
+        return {row >> 1 | (row & 1) << 31: (found[row].count, found[row].ticks)
+                for row in range(ids + 1) if found[row].count}
     finally:
         free(found)
 

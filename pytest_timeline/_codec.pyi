@@ -136,7 +136,8 @@ def html_slices(
 ) -> tuple[list[bytes], int, int, int, int, int]:
     """Return (columns, number of slices, levels, begin of the first in ns, end of the last, busy ns).
 
-    The columns are those of docs/report-format.md. `index` (typecode I) has the place of each id in the page's names.
+    The columns are those of docs/report-format.md. `index` (typecode I) has the place of each id in the page's names,
+    at (id << 1 | id >> 31) & 0xffffffff: ids from 2**31 on are not the recorder's.
     """
 
 def uses(slices: Slices) -> dict[int, tuple[int, int]]:

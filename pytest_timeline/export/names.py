@@ -79,7 +79,9 @@ class PageNames:
 
 
 def _index(known: dict[int, Meaning], places: dict[Meaning, int]) -> array[int]:
-    index = array("I", bytes(4 * (max(known, default=-1) + 1)))
-    for id, meaning in known.items():
-        index[id] = places[meaning]
+    """Return the array that `html_slices` takes."""
+    at = {(id << 1 | id >> 31) & 0xFFFFFFFF: places[meaning] for id, meaning in known.items()}
+    index = array("I", bytes(4 * (max(at, default=-1) + 1)))
+    for place, number in at.items():
+        index[place] = number
     return index
