@@ -20,8 +20,8 @@ from pytest_timeline.timeline.model import Clock, Process, Timeline, Track
 
 GIL_TID = (1 << 30) + 1  # above every thread id of Linux, and within 31 bits
 LANE_TIDS = {"test": 1 << 30, "process": GIL_TID + 1}  # of the first row
+LOOP_TIDS, TASK_TIDS = 1 << 27, 1 << 28
 TASKS = 1 << 28  # more have no place of their own
-TASK_TIDS = {"task": 1 << 28, "state": 1 << 29, "loop": 3 << 29}  # plus the serial
 LANE_RANKS = {"test": -1 << 20, "process": (-1 << 20) + 1}  # of the first row; the GIL's is -1
 LEVEL = 1  # zlib: 4 saves a seventh for three quarters more time; docs/traces.md has the figures
 
@@ -112,9 +112,15 @@ class _Array:
 
 
 def _tid(track: Track | TrackKey) -> int:
-    if track.kind == "thread":
-        return track.native_id & 0x7FFFFFFF
-    return TASK_TIDS[track.kind] + track.serial % TASKS if track.kind in TASK_TIDS else GIL_TID
+    """Return a tid below 2**31; the Perfetto UI has tracks in their order, and heeds no sort index."""
+    match track.kind:
+        case "thread":
+            return track.native_id & 0x7FFFFFFF
+        case "loop":
+            return LOOP_TIDS + track.serial
+        case "task" | "state":
+            return TASK_TIDS + track.serial % TASKS * 2 + (track.kind == "state")
+    return GIL_TID
 
 
 def _rank(track: Track) -> int:
@@ -122,14 +128,17 @@ def _rank(track: Track) -> int:
     if track.kind == "gil":
         return -1
     thread = track if track.kind == "thread" else thread_of(track)
-    inner = {"thread": 0, "loop": 1, "task": 2 * track.serial, "state": 2 * track.serial + 1}[track.kind]
+    inner = 0 if track is thread else _tid(track)
     return (thread.serial if thread is not None else 0) * 4 * TASKS + inner
 
 
 def _name(track: Track) -> str:
     """Return a name that says by itself where the track belongs."""
-    above = f"{_name(track.under)} / " if track.under is not None else ""
-    return above + clean(track.name)
+    name = clean(track.name)
+    if track.under is None:
+        return name
+    above = clean(track.under.name)
+    return f"{name} of {above}" if track.kind == "state" else f"{above} / {name}"
 
 
 def _place(process: Process, track: Track) -> bytes:

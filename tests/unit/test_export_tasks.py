@@ -107,6 +107,11 @@ def several() -> Timeline:
     return made
 
 
+def short(track: str) -> str:
+    """Return the track's name as Perfetto's own format has it."""
+    return "state" if track.startswith("state of ") else track.rpartition(" / ")[2]
+
+
 def test_perfetto_has_a_tree(tmp_path: Path) -> None:
     path = write("perfetto", tmp_path, several())
     drawn(path)
@@ -142,16 +147,19 @@ def test_chrome_has_the_order(tmp_path: Path) -> None:
         "MainThread",
         "MainThread / event loop",
         "MainThread / Task-1 (parent)",
-        "MainThread / Task-1 (parent) / state",
+        "state of Task-1 (parent)",
         "MainThread / Task-2 (child)",
-        "MainThread / Task-2 (child) / state",
+        "state of Task-2 (child)",
         "worker",
         "worker / Task-3 (parent)",
-        "worker / Task-3 (parent) / state",
+        "state of Task-3 (parent)",
         "worker / Task-4 (child)",
-        "worker / Task-4 (child) / state",
+        "state of Task-4 (child)",
     ]
-    assert max(tid for _, tid in places) < 1 << 31
+    tids = {told["thread_name"][place]: place[1] for place in places}
+    assert len(set(tids.values())) == len(places)
+    assert sorted(tids, key=tids.__getitem__)[:3] == ["MainThread", "worker", "MainThread / event loop"]
+    assert tids["state of Task-1 (parent)"] == tids["MainThread / Task-1 (parent)"] + 1 < 1 << 30
 
 
 def test_both_formats_draw_the_same(tmp_path: Path) -> None:
@@ -159,8 +167,8 @@ def test_both_formats_draw_the_same(tmp_path: Path) -> None:
     assert sorted(arguments(perfetto)) == sorted(arguments(chrome))
     by_format = []
     for path in (perfetto, chrome):
-        found = [row._replace(track=row.track.rpartition(" / ")[2]) for row in drawn(path)]
-        joined = [[(end[0].rpartition(" / ")[2], *end[1:]) for end in arrow] for arrow in arrows(path)]
+        found = [row._replace(track=short(row.track)) for row in drawn(path)]
+        joined = [[(short(end[0]), *end[1:]) for end in arrow] for arrow in arrows(path)]
         by_format.append((sorted(found), sorted(joined)))
     assert by_format[0] == by_format[1]
     found, joined = by_format[0]
@@ -218,17 +226,17 @@ def test_a_task_goes_on_over_windows(tmp_path: Path, format: str) -> None:
             frames[1] = (start, start + 5_000, SLEEP, 1, flags)
         long = task(main, 1, "long", slices(*frames), slices(*states))
         ran = (start, start + 1_000)
-        short = task(main, start // 10_000 + 1, "short", slices((*ran, 12, 0)), slices((*ran, RUNNING, 0)))
-        tracks = [*long, *short] if start == 20_000 else [main, *long, *short]
+        quick = task(main, start // 10_000 + 1, "quick", slices((*ran, 12, 0)), slices((*ran, RUNNING, 0)))
+        tracks = [*long, *quick] if start == 20_000 else [main, *long, *quick]
         windows.append(timeline(*tracks, start=start, end=end))
     path = combine(format, tmp_path, *windows)
-    found = [row._replace(track=row.track.removeprefix("MainThread / ")) for row in drawn(path)]
+    found = [row._replace(track=short(row.track)) for row in drawn(path)]
     assert [row[1:] for row in found if row.track == "Task-1 (long)"] == [
         (9_000, 30_000, 0, "f1", "python"),
         (9_000, 25_000, 1, "await asyncio.sleep", "await"),
     ]
-    assert [row.track for row in found if row.name == "f2"] == [f"Task-{n} (short)" for n in (2, 3, 4)]
-    states = [row[1:3] for row in found if row.track.endswith("state")]
+    assert [row.track for row in found if row.name == "f2"] == [f"Task-{n} (quick)" for n in (2, 3, 4)]
+    states = [row[1:3] for row in found if row.track == "state"]
     assert sorted(states) == [(9_000, 1_000), (9_000, 25_000), (19_000, 1_000), (29_000, 1_000), (34_000, 5_000)]
     (rows,) = query(path, "select count(distinct track_id) from slice")
     assert rows == [(1 + 2 + 3 * 2,)]
