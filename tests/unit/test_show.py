@@ -64,7 +64,7 @@ def test_each_task_has_a_line() -> None:
     assert lines[8:11] == [
         "    tasks",
         "        12.3 s  Task-1 (main)     await TaskGroup._...  asyncio/t.py:71",
-        "         3.0 s  worker-0 (work)   await Queue.get     asyncio/queues.py:186",
+        "         3.0 s  worker-0 (work)   await Queue.get       asyncio/queues.py:186",
     ]
     assert lines[-1] == "                ... 11 more"
     assert len(lines) == 8 + 1 + 50 + 1
