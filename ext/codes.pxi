@@ -15,8 +15,12 @@ cdef enum:
     KEPT = 255
     QUICK_NS = 20000
 
+cdef enum:
+    SPECIAL = 0x80000000   # a code object with this bit in its epoch never looks plain to the hooks
+    COROUTINE = 0x80 | 0x100 | 0x200  # CO_COROUTINE, CO_ITERABLE_COROUTINE, CO_ASYNC_GENERATOR
+
 cdef struct CodeState:     # in the code object's co_extra; freed with it
-    uint32_t epoch         # the recording that has its name: events are recorded at once
+    uint32_t epoch         # the recording that has its name: events are recorded at once; with SPECIAL, see slowpaths.pxi
     uint32_t id
     uint32_t judged        # the recording whose patterns said `excluded`
     uint32_t excluded
@@ -43,6 +47,10 @@ cdef inline PyObject *none() noexcept nogil:
 
 cdef inline CodeState *state_of(PyObject *code) noexcept nogil:
     return <CodeState *> pt_extra_of(code, extra_index)
+
+
+cdef inline bint is_known(CodeState *state) noexcept nogil:
+    return state != NULL and (state.epoch == epoch or state.epoch == epoch | SPECIAL)
 
 
 cdef int claim_extra() except -1:

@@ -24,10 +24,7 @@ cdef inline PyObject *enter(PyObject *code, uint32_t kind) noexcept:
     cdef pt_thread_state *t = pt_me
     cdef uint32_t depth
     if PT_UNLIKELY(state == NULL or state.epoch != epoch):
-        state = admitted(code)
-        if state == NULL:
-            return refusal(code, kind != PT_THROW)
-        tick = pt_now(pt_tick_source)
+        return enter_slowly(code, kind)
     if PT_UNLIKELY(t.cursor == t.end):
         t = pt_refill()
         if t == NULL:
@@ -48,12 +45,7 @@ cdef inline PyObject *leave(PyObject *code, uint32_t kind, PyObject *raised) noe
     cdef pt_thread_state *t = pt_me
     cdef uint32_t depth
     if PT_UNLIKELY(state == NULL or state.epoch != epoch):
-        state = admitted(code)
-        if state == NULL:
-            return refusal(code, kind != PT_UNWIND)
-        if not resumed:
-            return none()          # entered before this recording
-        tick = pt_now(pt_tick_source)
+        return leave_slowly(code, kind, raised)
     if PT_UNLIKELY(t.cursor == t.end):
         t = pt_refill()
         if t == NULL:
@@ -186,7 +178,7 @@ cdef PyObject *on_call(PyObject *self, PyObject *const *args, size_t count, PyOb
 
 cdef inline PyObject *on_call_end(PyObject *const *args, uint32_t kind) noexcept:
     cdef CodeState *state = state_of(args[0])
-    if state != NULL and state.epoch == epoch:
+    if is_known(state):
         end_call(args[0], state, <uint32_t> (PyLong_AsSize_t(args[1]) >> 1), kind)
     return none()
 
@@ -221,5 +213,5 @@ cdef void profile_call(PyObject *code, uint32_t unit, PyObject *callable) noexce
 
 cdef void profile_call_end(PyObject *code, uint32_t unit, uint32_t kind) noexcept:
     cdef CodeState *state = state_of(code)
-    if state != NULL and state.epoch == epoch:
+    if is_known(state):
         end_call(code, state, unit, kind)

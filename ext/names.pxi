@@ -92,7 +92,7 @@ cdef class Recording:
         name = utf8(exact(<object> code.co_qualname))[:PT_MAX_TEXT]
         if not put(PT_CODE, state.id, &head, sizeof(head), name):
             return False
-        state.epoch = self.serial
+        state.epoch = self.serial | (SPECIAL if code.co_flags & COROUTINE else 0)
         return True
 
     cdef bint excludes(self, bytes file) noexcept:

@@ -5,11 +5,60 @@ from cpython.ref cimport Py_INCREF
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from spool cimport PT_RAISED, PT_WORD, pt_now
+from spool cimport PT_RAISED, PT_THROW, PT_UNWIND, PT_WORD, pt_now
 from writer cimport (
-    PyCodeObject, PyErr_Clear, PyExceptionInstance_Check, Py_None, Py_TYPE, pt_callable_key, pt_current, pt_put,
-    pt_room, pt_set_extra, pt_thread_state, pt_tick_source, pt_type_public_name,
+    PyCodeObject, PyErr_Clear, PyExceptionInstance_Check, Py_None, Py_TYPE, pt_callable_key, pt_current, pt_deepen,
+    pt_depth, pt_enter_coroutine, pt_put, pt_room, pt_set_extra, pt_thread_state, pt_tick_source, pt_type_public_name,
 )
+
+cdef PyObject *enter_slowly(PyObject *code, uint32_t kind) noexcept:
+    """`enter` for a code object that is new, and for one that is never plain: more is written before its record."""
+    cdef CodeState *state = admitted(code)
+    cdef pt_thread_state *t
+    cdef uint32_t depth
+    if state == NULL:
+        return refusal(code, kind != PT_THROW)
+    t = pt_room()
+    if t == NULL:
+        return none()
+    depth = pt_depth(t)
+    if depth >= t.depths and not pt_deepen(t, depth):
+        return none()
+    if state.epoch != epoch:
+        pt_enter_coroutine(t, depth, state.id)
+        t = pt_room()
+        if t == NULL:
+            return none()
+    pt_put(t, pt_now(pt_tick_source), PT_WORD(kind, depth, state.id))
+    t.open[depth].frame = state.id
+    t.open[depth].call = 0
+    return none()
+
+
+cdef PyObject *leave_slowly(PyObject *code, uint32_t kind, PyObject *raised) noexcept:
+    cdef CodeState *state = state_of(code)
+    cdef pt_thread_state *t
+    cdef uint32_t depth
+    if not is_known(state):
+        state = admitted(code)
+        if state == NULL:
+            return refusal(code, kind != PT_UNWIND)
+        if not resumed:
+            return none()          # entered before this recording
+    t = pt_room()
+    if t == NULL:
+        return none()
+    depth = pt_depth(t)
+    if depth >= t.depths or t.open[depth].frame != state.id:
+        return none()
+    if raised != NULL:
+        t = tell_raised(t, raised)
+        if t == NULL:
+            return none()
+    pt_put(t, pt_now(pt_tick_source), PT_WORD(kind, depth, state.id))
+    t.open[depth].frame = 0
+    return none()
+
 
 cdef PyObject *refusal(PyObject *code, bint may_disable) noexcept:
     """The answer for a code object that `admitted` turned down: DISABLE where that is for good."""
@@ -22,8 +71,10 @@ cdef PyObject *refusal(PyObject *code, bint may_disable) noexcept:
 
 
 cdef CodeState *admitted(PyObject *code) noexcept:
-    """First sight of a code object in this recording: judge it and write its name. NULL if it is not recorded."""
+    """At first sight of a code object in this recording judge it and write its name. NULL if it is not recorded."""
     cdef CodeState *state = state_of(code)
+    if is_known(state) and epoch:
+        return state
     if epoch == 0 or pt_current == NULL or pt_current.file.off:
         return NULL
     if state == NULL:
