@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 from support.spool_reader import FRAME_IN, FRAME_OUT, Record, SpoolFile, Thread
 
+# 3.11 tells nothing of a coroutine that goes on because an inner one, which was thrown into, returned.
+TELLS_ALL_RESUMES = sys.version_info >= (3, 12)
 TASK_MARK = 7  # the program says which task runs: its own name, "" for none
 
 # What a program says where it wants to be checked; a test's program begins with this.
@@ -45,17 +48,20 @@ def own_name(spool: SpoolFile, task: int) -> list[str]:
 
 def check_tasks(spool: SpoolFile) -> int:
     """Hold each of the program's claims against the steps; return how many there were."""
-    claims = 0
+    claims = missed = 0
     for thread in spool.threads.values():
         for record, steps in replay(thread):
             if record.kind == "mark" and record.id == TASK_MARK:
                 claims += 1
                 claimed = record.payload.decode()
-                if claimed:
+                if claimed and not steps and not TELLS_ALL_RESUMES:
+                    missed += 1
+                elif claimed:
                     assert steps, f"{claimed} says that it runs, and no step is open"
                     assert claimed in own_name(spool, steps[-1][1])
                 else:
                     assert not steps, "a step is open, and no task runs"
+    assert 20 * missed <= claims
     return claims
 
 
