@@ -78,6 +78,9 @@ cdef extern from "naming.h":
     bint pt_is_python(PyObject *callable) nogil
     uint64_t pt_callable_key(PyObject *callable, uint64_t *check) nogil
 
+cdef extern from "tasks.h":
+    void pt_enter_coroutine(pt_thread_state *t, uint32_t depth, uint32_t frame) noexcept
+
 cdef extern from "glob.h" nogil:
     bint pt_glob_matches(const char *glob, const char *name)
 
