@@ -144,7 +144,7 @@ cdef inline int reserve(Columns *c, size_t capacity) except -1 nogil:
     """Make room for `capacity` rows in all."""
     if capacity <= c.capacity:
         return 0
-    capacity = max(capacity, c.capacity * 2, <size_t> 64)
+    capacity = max(capacity, c.capacity * 2, <size_t> 16)
     c.start = <uint64_t *> grown(c.start, capacity * sizeof(uint64_t))
     c.end = <uint64_t *> grown(c.end, capacity * sizeof(uint64_t))
     c.name = <uint32_t *> grown(c.name, capacity * sizeof(uint32_t))

@@ -45,6 +45,12 @@ typedef struct {
     uint64_t tick;
 } pt_open_call;
 
+typedef struct {
+    uint32_t frame; /* id of the coroutine whose frame runs at this depth, if pt_open has the same one there */
+    uint32_t task;  /* of whose step it is the outermost frame, or 0 */
+    uint32_t watched; /* what makes that task ready is seen */
+} pt_step;
+
 enum pt_naming { PT_UNKNOWN, PT_UNNAMED, PT_NAMED }; /* PT_THREAD not written; without a name; nothing to add */
 
 typedef struct { /* a thread's place in one recording */
@@ -66,6 +72,8 @@ typedef struct {
     pt_record *limit; /* the end of the chunk; `end` is before it while a slow look is wanted at each record */
     pt_open_call *calls; /* by depth */
     pt_seat *seat;
+    pt_step *steps; /* by depth; none before the first coroutine */
+    uint32_t steps_depths;
     int64_t name_hash; /* of the name last written */
     uint32_t alive;
     pt_seat seats[PT_SEATS];
@@ -79,6 +87,7 @@ typedef struct {
     uint32_t next; /* where the search for a free chunk goes on */
     uint32_t threads;
     uint32_t alive;
+    uint32_t serial; /* of all files that this process and its ancestors opened */
     uint32_t lock; /* taken on slow paths only; in wiped memory, so never held in a forked child */
     uint32_t off;  /* record nothing any more */
 } pt_file;
@@ -144,6 +153,7 @@ static PT_COLD int pt_grow(pt_writer *writer, uint32_t count)
 /* Make this process's own file. `parent` names the file of the process that forked it, "" otherwise. */
 static PT_COLD int pt_open_file(pt_writer *writer, const char *parent)
 {
+    static uint32_t serial;
     char path[PT_PATH_BYTES + 80], name[64];
     void *memory = NULL;
     pt_file *file = writer->file;
@@ -177,6 +187,7 @@ static PT_COLD int pt_open_file(pt_writer *writer, const char *parent)
         return error;
     }
     pt_store64(&header->magic, PT_MAGIC);
+    file->serial = ++serial;
     file->alive = 1;
     return 0;
 }
@@ -261,9 +272,11 @@ static void PT_THREAD_EXIT pt_thread_ended(void *value)
     }
     free(t->open);
     free(t->calls);
+    free(t->steps);
     t->open = NULL;
     t->calls = NULL;
-    t->depths = 0;
+    t->steps = NULL;
+    t->depths = t->steps_depths = 0;
     pt_store32(&t->alive, 0);
     pt_me = &pt_nobody; /* a later destructor of this thread may still run Python */
 }
