@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from support import trace_processor
-from support.loops import Loops, Slice, Task, same_in_chrome
+from support.loops import Loops, Slice, Task, Trace, same_in_chrome
 
 pytestmark = pytest.mark.skipif(trace_processor.missing() is not None, reason=str(trace_processor.missing()))
 
@@ -27,20 +27,18 @@ class Shown:
 
     def __init__(self, run) -> None:
         self.run = run
+        self.entries = {each["nodeid"].removeprefix("test_"): each for each in run.manifest["tests"]}
+        self._trace = Trace(run.directory / "timeline" / run.manifest["combined"]["perfetto"])
         self._loops: dict[str, Loops] = {}
+        assert len(self._trace.tests) == len(self.entries)
 
     def files(self, test: str) -> dict[str, Path]:
-        (entry,) = (each for each in self.run.manifest["tests"] if each["nodeid"] == f"test_{test}")
-        return {format: self.run.directory / "timeline" / file for format, file in entry["files"].items()}
-
-    def entry(self, test: str) -> dict:
-        (entry,) = (each for each in self.run.manifest["tests"] if each["nodeid"] == f"test_{test}")
-        return entry
+        return {key: self.run.directory / "timeline" / file for key, file in self.entries[test]["files"].items()}
 
     def __getitem__(self, test: str) -> Loops:
         """Return the tasks of `asyncio.py::test_server` and the like, after what is true of all was checked."""
         if test not in self._loops:
-            self._loops[test] = Loops(self.files(test)["perfetto"])
+            self._loops[test] = Loops(self._trace, list(self.entries).index(test))
             self._loops[test].check()
         return self._loops[test]
 
@@ -48,7 +46,7 @@ class Shown:
 @pytest.fixture(scope="module")
 def shown(run_once):
     files = {f"test_{name}.py": (PROGRAMS / f"loops_{name}.py").read_text(encoding="utf-8") for name in LOOPS}
-    options = ["--timeline", "--timeline-format=perfetto,chrome", "-p", "no:cacheprovider"]
+    options = ["--timeline", "--timeline-mode=both", "--timeline-format=perfetto,chrome", "-p", "no:cacheprovider"]
     run = run_once(files | {"pytest.ini": INI}, *options, PYTEST_ADDOPTS="")
     assert run.ret == 0, run.stdout
     assert set(run.outcomes.values()) <= {"passed", "skipped"}
@@ -75,12 +73,9 @@ def steps(task: Task) -> int:
 @pytest.mark.parametrize(
     "test",
     [
-        "asyncio.py::test_creation",
-        "asyncio.py::test_ends",
         "asyncio.py::test_executor",
         "asyncio.py::test_loops_in_threads",
         "gevent.py::test_greenlets",
-        "plugins.py::test_httpx",
         "trio.py::test_nursery",
     ],
 )
@@ -130,7 +125,7 @@ def test_it(heart, loop, n):
     assert run.ret == 0, run.stdout
     files = {format: run.directory / "timeline" / file for format, file in run.manifest["combined"].items()}
     same_in_chrome(files["perfetto"], files["chrome"])
-    tasks = Loops(files["perfetto"])
+    tasks = Loops(Trace(files["perfetto"]))
     tasks.check()
     assert len(tasks.running("beat")) == 5
     (heart,) = [task for task in tasks.tasks if "forever" in task.name]
@@ -237,7 +232,7 @@ class TestAsyncio:
         (callback,) = [each for each in lane.frames if "callback" in each.name]
         assert callback.name.startswith("blocked by time.sleep in ")
         assert sorted((each.ts, each.name) for each in lane.instants) == [(each.ts, each.name) for each in lane.frames]
-        entry = shown.entry("asyncio.py::test_blocking")
+        entry = shown.entries["asyncio.py::test_blocking"]
         assert entry["blocks"] == len(lane.frames) >= 4  # a slow machine may have more
         assert sum("time.sleep" in each["frame"] for each in entry["blocked"]) >= 4
         for task in tasks.running("test_blocking.<locals>.io_task"):
@@ -269,7 +264,7 @@ class TestAsyncio:
 
     def test_what_is_beyond_the_budget_is_folded_and_said(self, shown):
         tasks = shown["asyncio.py::test_many"]
-        entry = shown.entry("asyncio.py::test_many")
+        entry = shown.entries["asyncio.py::test_many"]
         assert entry["tasks"] >= 2_001
         assert 400 <= len(tasks.tasks) <= 500
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from support.timelines import SLICES, arrows
+from support.timelines import ARROWS, SLICES
 from support.trace_processor import ERRORS, query
 
 TRACKS = """
@@ -17,6 +17,9 @@ TRACKS = """
     left join thread_track on thread_track.id = track.id left join thread using (utid)
     order by track.id, slice.ts, slice.depth"""
 FLOWS = "select slice_out, slice_in from flow"
+TESTS = """
+    select ts, ts + dur from slice join track on slice.track_id = track.id
+    where track.name = 'test' and depth = 0 and category = 'test' and dur > 0 order by ts"""
 SLACK = 1_000  # ns: a slice that has an arrow begins before what is in it
 
 
@@ -60,12 +63,20 @@ class Task:
         return [each.name for each in self.frames if each.depth < wait.depth and each.ts <= wait.ts < each.end]
 
 
-class Loops:
-    """What one timeline has of event loops, the same in every format."""
+class Trace:
+    """A trace in Perfetto's format, in which trace_processor finds nothing wrong, with its tests in order."""
 
-    def __init__(self, perfetto: Path) -> None:
-        errors, rows, flows = query(perfetto, ERRORS, TRACKS, FLOWS)
+    def __init__(self, path: Path) -> None:
+        errors, self.rows, self.flows, self.tests = query(path, ERRORS, TRACKS, FLOWS, TESTS)
         assert errors == []
+
+
+class Loops:
+    """What a trace has of the event loops, of all tests or of one."""
+
+    def __init__(self, trace: Trace, test: int | None = None) -> None:
+        start, end = (0, 1 << 63) if test is None else trace.tests[test]
+        rows = [row for row in trace.rows if start <= row[5] < end]
         self.tasks: list[Task] = []
         self.threads: dict[str, list[Slice]] = {}
         self._of: dict[int, Task | str] = {}  # by the slice: whose state it is, or on which thread
@@ -89,7 +100,7 @@ class Loops:
         self.lanes = {each.group: each for track, each in tasks.items() if track not in states}
         self.tasks = sorted((tasks[track] for track in states), key=lambda task: (task.states or task.frames)[0].ts)
         self._slices = {row[4]: Slice(*row[4:]) for row in rows}
-        self.flows = [(self._slices[out], self._slices[into]) for out, into in flows]
+        self.flows = [(self._slices[out], self._slices[into]) for out, into in trace.flows if into in self._slices]
 
     def named(self, name: str) -> Task:
         """Return the one task whose name begins with these words: "client-3" is "client-3 (client)", too."""
@@ -156,8 +167,8 @@ def same_in_chrome(perfetto: Path, chrome: Path) -> None:
 
     found = []
     for path in (perfetto, chrome):
-        errors, rows = query(path, ERRORS, SLICES)
+        errors, rows, ends = query(path, ERRORS, SLICES, ARROWS)
         assert errors == []
-        joined = [((short(out[0]), *out[1:]), (short(into[0]), *into[1:])) for out, into in arrows(path)]
+        joined = [(short(row[0]), *row[1:4], short(row[4]), *row[5:]) for row in ends]
         found.append((sorted((short(row[0]), *row[1:]) for row in rows), sorted(joined)))
     assert found[0] == found[1]
