@@ -23,7 +23,9 @@ cdef struct CodeState:     # in the code object's co_extra; freed with it
     uint32_t epoch         # the recording that has its name: events are recorded at once; with SPECIAL, see slowpaths.pxi
     uint32_t id
     uint32_t judged        # the recording whose patterns said `excluded`
-    uint32_t excluded
+    uint8_t excluded
+    uint8_t coroutine
+    uint8_t watched        # a pt_watched: what its frames tell of tasks
     uint32_t sites_count
     Site *sites            # by code unit
 

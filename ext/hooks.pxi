@@ -39,13 +39,13 @@ cdef inline PyObject *enter(PyObject *code, uint32_t kind) noexcept:
     return none()
 
 
-cdef inline PyObject *leave(PyObject *code, uint32_t kind, PyObject *raised) noexcept:
+cdef inline PyObject *leave(PyObject *code, uint32_t kind, PyObject *value) noexcept:
     cdef uint64_t tick = pt_now(pt_tick_source)
     cdef CodeState *state = state_of(code)
     cdef pt_thread_state *t = pt_me
     cdef uint32_t depth
     if PT_UNLIKELY(state == NULL or state.epoch != epoch):
-        return leave_slowly(code, kind, raised)
+        return leave_slowly(code, kind, value)
     if PT_UNLIKELY(t.cursor == t.end):
         t = pt_refill()
         if t == NULL:
@@ -54,8 +54,8 @@ cdef inline PyObject *leave(PyObject *code, uint32_t kind, PyObject *raised) noe
     depth = pt_depth(t)
     if PT_UNLIKELY(depth >= t.depths or t.open[depth].frame != state.id):
         return none()
-    if raised != NULL:
-        t = tell_raised(t, raised)
+    if kind == PT_UNWIND:
+        t = tell_raised(t, value)
         if t == NULL:
             return none()
         tick = pt_now(pt_tick_source)
@@ -77,11 +77,11 @@ cdef PyObject *on_throw(PyObject *self, PyObject *const *args, size_t count, PyO
 
 
 cdef PyObject *on_return(PyObject *self, PyObject *const *args, size_t count, PyObject *names) noexcept:
-    return leave(args[0], PT_RETURN, NULL)
+    return leave(args[0], PT_RETURN, args[2])
 
 
 cdef PyObject *on_yield(PyObject *self, PyObject *const *args, size_t count, PyObject *names) noexcept:
-    return leave(args[0], PT_YIELD, NULL)
+    return leave(args[0], PT_YIELD, args[2])
 
 
 cdef PyObject *on_unwind(PyObject *self, PyObject *const *args, size_t count, PyObject *names) noexcept:
@@ -197,8 +197,8 @@ cdef void profile_enter(PyObject *code, uint32_t kind) noexcept:
     enter(code, kind)
 
 
-cdef void profile_leave(PyObject *code, uint32_t kind) noexcept:
-    leave(code, kind, NULL)
+cdef void profile_leave(PyObject *code, uint32_t kind, PyObject *value) noexcept:
+    leave(code, kind, value)
 
 
 cdef void profile_call(PyObject *code, uint32_t unit, PyObject *callable) noexcept:

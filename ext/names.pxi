@@ -13,7 +13,7 @@ from writer cimport (
     PT_MAX_TEXT, PT_NAMED, PT_UNKNOWN, PT_UNNAMED, PyCodeObject, PyDict_CheckExact, PyDict_GetItemString,
     PyDict_GetItemWithError, PyModule_GetDict, PyObject_GenericGetDict, PyThread_get_thread_ident, Py_DECREF,
     pt_callable_name, pt_current_code, pt_glob_matches, pt_loaded_module, pt_native_thread_id, pt_new_id, pt_process_id,
-    pt_put_payload, pt_thread_state,
+    pt_put_payload, pt_thread_state, pt_watched_function,
 )
 
 # Calls that wait, by the name that we write. A slow call of any other kind keeps its site on too, until four quick
@@ -75,10 +75,11 @@ cdef class Recording:
     cdef bint admit(self, PyCodeObject *code, CodeState *state) except -1:
         """Judge the code object; if it is wanted, see to it that its name is written."""
         cdef str file = exact(<object> code.co_filename)
+        cdef bytes path = utf8(file)
         cdef bytes name
         cdef pt_code head
         if state.judged != self.serial:
-            state.excluded = self.excludes(utf8(file))
+            state.excluded = self.excludes(path)
             state.judged = self.serial
         if state.excluded:
             return False
@@ -92,7 +93,9 @@ cdef class Recording:
         name = utf8(exact(<object> code.co_qualname))[:PT_MAX_TEXT]
         if not put(PT_CODE, state.id, &head, sizeof(head), name):
             return False
-        state.epoch = self.serial | (SPECIAL if code.co_flags & COROUTINE else 0)
+        state.coroutine = (code.co_flags & COROUTINE) != 0
+        state.watched = pt_watched_function(<const char *> name, <const char *> path)
+        state.epoch = self.serial | (SPECIAL if state.coroutine or state.watched else 0)
         return True
 
     cdef bint excludes(self, bytes file) noexcept:

@@ -5,10 +5,11 @@ from cpython.ref cimport Py_INCREF
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from spool cimport PT_RAISED, PT_THROW, PT_UNWIND, PT_WORD, pt_now
+from spool cimport PT_RAISED, PT_RETURN, PT_THROW, PT_UNWIND, PT_WORD, PT_YIELD, pt_now
 from writer cimport (
     PyCodeObject, PyErr_Clear, PyExceptionInstance_Check, Py_None, Py_TYPE, pt_callable_key, pt_current, pt_deepen,
-    pt_depth, pt_enter_coroutine, pt_put, pt_room, pt_set_extra, pt_thread_state, pt_tick_source, pt_type_public_name,
+    pt_depth, pt_enter_coroutine, pt_is_outermost, pt_put, pt_room, pt_set_extra, pt_thread_state, pt_tick_source,
+    pt_type_public_name, pt_watch_entry, pt_watch_return, pt_watch_yield,
 )
 
 cdef PyObject *enter_slowly(PyObject *code, uint32_t kind) noexcept:
@@ -24,18 +25,21 @@ cdef PyObject *enter_slowly(PyObject *code, uint32_t kind) noexcept:
     depth = pt_depth(t)
     if depth >= t.depths and not pt_deepen(t, depth):
         return none()
-    if state.epoch != epoch:
-        pt_enter_coroutine(t, depth, state.id)
+    if state.coroutine:
+        pt_enter_coroutine(t, depth, state.id, kind)
         t = pt_room()
         if t == NULL:
             return none()
     pt_put(t, pt_now(pt_tick_source), PT_WORD(kind, depth, state.id))
     t.open[depth].frame = state.id
     t.open[depth].call = 0
+    if state.watched:
+        pt_watch_entry(state.watched, depth)
     return none()
 
 
-cdef PyObject *leave_slowly(PyObject *code, uint32_t kind, PyObject *raised) noexcept:
+cdef PyObject *leave_slowly(PyObject *code, uint32_t kind, PyObject *value) noexcept:
+    """`leave`, likewise. `value` is what is returned, yielded or raised; NULL where that is not told."""
     cdef CodeState *state = state_of(code)
     cdef pt_thread_state *t
     cdef uint32_t depth
@@ -51,10 +55,16 @@ cdef PyObject *leave_slowly(PyObject *code, uint32_t kind, PyObject *raised) noe
     depth = pt_depth(t)
     if depth >= t.depths or t.open[depth].frame != state.id:
         return none()
-    if raised != NULL:
-        t = tell_raised(t, raised)
-        if t == NULL:
-            return none()
+    if kind == PT_UNWIND:
+        t = tell_raised(t, value)
+    elif kind == PT_YIELD and (state.watched or pt_is_outermost(t, depth)):
+        pt_watch_yield(state.watched, depth, value)
+        t = pt_room()
+    elif kind == PT_RETURN and state.watched:
+        pt_watch_return(state.watched, depth, value)
+        t = pt_room()
+    if t == NULL:
+        return none()
     pt_put(t, pt_now(pt_tick_source), PT_WORD(kind, depth, state.id))
     t.open[depth].frame = 0
     return none()
@@ -97,7 +107,7 @@ cdef CodeState *admitted(PyObject *code) noexcept:
 cdef pt_thread_state *tell_raised(pt_thread_state *t, PyObject *raised) noexcept:
     """Write the type of the exception that the next record leaves with. The state with room, or NULL."""
     cdef uint32_t id = 0
-    if raised == Py_None or not PyExceptionInstance_Check(raised):
+    if raised == NULL or raised == Py_None or not PyExceptionInstance_Check(raised):
         return t
     try:
         id = recording.text_id(pt_type_public_name(Py_TYPE(raised)))

@@ -48,6 +48,7 @@ typedef struct {
 typedef struct {
     uint32_t frame; /* id of the coroutine whose frame runs at this depth, if pt_open has the same one there */
     uint32_t task;  /* of whose step it is the outermost frame, or 0 */
+    uint32_t watched; /* what makes that task ready is seen */
 } pt_step;
 
 enum pt_naming { PT_UNKNOWN, PT_UNNAMED, PT_NAMED }; /* PT_THREAD not written; without a name; nothing to add */

@@ -78,8 +78,15 @@ cdef extern from "naming.h":
     bint pt_is_python(PyObject *callable) nogil
     uint64_t pt_callable_key(PyObject *callable, uint64_t *check) nogil
 
-cdef extern from "tasks.h":
-    void pt_enter_coroutine(pt_thread_state *t, uint32_t depth, uint32_t frame) noexcept
+cdef extern from "watch.h":
+    enum:
+        PT_NOT_WATCHED
+    uint32_t pt_watched_function(const char *name, const char *file)
+    void pt_enter_coroutine(pt_thread_state *t, uint32_t depth, uint32_t frame, uint32_t kind) noexcept
+    bint pt_is_outermost(const pt_thread_state *t, uint32_t depth) noexcept
+    void pt_watch_entry(uint32_t watched, uint32_t depth) noexcept
+    void pt_watch_return(uint32_t watched, uint32_t depth, PyObject *value) noexcept
+    void pt_watch_yield(uint32_t watched, uint32_t depth, PyObject *value) noexcept
 
 cdef extern from "glob.h" nogil:
     bint pt_glob_matches(const char *glob, const char *name)
@@ -98,7 +105,7 @@ cdef extern from "callback.h":
 
 cdef extern from "profile311.h":
     void (*pt_profile_enter)(PyObject *code, uint32_t kind) noexcept
-    void (*pt_profile_leave)(PyObject *code, uint32_t kind) noexcept
+    void (*pt_profile_leave)(PyObject *code, uint32_t kind, PyObject *value) noexcept
     void (*pt_profile_call)(PyObject *code, uint32_t unit, PyObject *callable) noexcept
     void (*pt_profile_call_end)(PyObject *code, uint32_t unit, uint32_t kind) noexcept
     void pt_set_profiler(int on)
