@@ -213,9 +213,7 @@ class Family:
         self._forget_the_gone()
         return Window(timeline, told.test, result, dropped, concurrency)
 
-    def _processes(
-        self, others: Processes, windows: list[Recorded]
-    ) -> tuple[Concurrency, list[Process]]:
+    def _processes(self, others: Processes, windows: list[Recorded]) -> tuple[Concurrency, list[Process]]:
         """Return what the processes did in a window, of which the spools gave their parts."""
         drawn: list[Process] = []
         told: list[tuple[Process, Names, Tasks]] = []

@@ -207,6 +207,4 @@ class Program:
     def lane(self, task: Task) -> list[tuple[int, int, str]]:
         """Return (start, end, state)."""
         ends = [start for _, start in task.states[1:]] + [self.end]
-        return [
-            (start, end, what) for (what, start), end in zip(task.states, ends, strict=True) if what != "over"
-        ]
+        return [(start, end, what) for (what, start), end in zip(task.states, ends, strict=True) if what != "over"]
