@@ -1,6 +1,6 @@
 """Random programs of tasks that await each other's frames: the records that they leave, and what is to be drawn.
 
-Every frame is an object that lives from its start to its end, so that what is expected comes from no rule about records.
+Every frame is an object that lives from its start to its end: what is expected comes from no rule about records.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterable
 from pathlib import Path
@@ -230,11 +231,11 @@ def assert_sound(found: Taken) -> None:
         assert [row[0] for row in rows] == sorted(row[0] for row in rows)
     ran = []
     for id, lane in found.states.items():
-        for one, next in zip(lane, lane[1:], strict=False):
+        for one, next in itertools.pairwise(lane):
             assert one[1] == next[0]
         ran += [(start, end, id) for start, end, what in lane if what == RUNNING]
     ran.sort()
-    for one, next in zip(ran, ran[1:], strict=False):
+    for one, next in itertools.pairwise(ran):
         assert one[1] <= next[0], "two tasks run at once on one thread"
 
 
@@ -535,7 +536,7 @@ def test_notes_are_kept_with_their_task_and_thread(writer: Writer) -> None:
 
 def test_the_budget_keeps_what_failed_or_blocked_or_lived_longest(writer: Writer) -> None:
     writer.read(max_tasks=10, block_ticks=500)
-    tick, steps = 10, 0
+    tick = 10
     longest = range(1, 6)
     writer.tell([(2, w.TASK, 0, id) for id in longest])
     failed, blocked, count = {300, 700}, 500, 1000
@@ -544,7 +545,6 @@ def test_the_budget_keeps_what_failed_or_blocked_or_lived_longest(writer: Writer
         took = 600 if id == blocked else 1
         writer.tell(step(tick + 1, id, 1, end=w.UNWIND if id in failed else w.RETURN, took=took))
         tick += took + 2
-        steps += 1
     for id in longest:
         writer.tell(step(tick, id, 1))
         tick += 2
