@@ -25,7 +25,7 @@ cdef struct CodeState:     # in the code object's co_extra; freed with it
     uint32_t judged        # the recording whose patterns said `excluded`
     uint8_t excluded
     uint8_t coroutine
-    uint8_t watched        # a pt_watched: what its frames tell of tasks
+    uint8_t watched        # see watch.h
     uint32_t sites_count
     Site *sites            # by code unit
 
