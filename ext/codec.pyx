@@ -399,7 +399,7 @@ cdef class Spool:
         """End the window at `tick` and start the next.
 
         Return ([(serial, native id, thread name, slices)], GIL lane, tasks): each track that has anything; the lane is
-        (slices, names) with thread serials as ids, or None when only one thread ran; tasks, or None, as the stub has them.
+        (slices, names) with thread serials as ids, or None when only one thread ran; tasks as the stub has them.
         """
         window = self.window(tick, True)
         next_window(&self.reader.loops, tick)
@@ -436,8 +436,8 @@ cdef class Spool:
         return tracks, lane, self.tasks(tick, ends)
 
     cdef tuple tasks(self, uint64_t tick, bint ends):
-        cdef Loops *l = &self.reader.loops
-        cdef FoldedTasks folded = l.folded
+        cdef Loops *loops = &self.reader.loops
+        cdef FoldedTasks folded = loops.folded
         cdef Columns columns
         cdef Task *task
         cdef Arrow *a
@@ -447,13 +447,13 @@ cdef class Spool:
         cdef int nest
         cdef bint drawn
         cdef list tasks = [], arrows = [], blocks = [], notes = []
-        for i in range(l.tasks.room):
-            task = <Task *> l.tasks.entries[i].value
+        for i in range(loops.tasks.room):
+            task = <Task *> loops.tasks.entries[i].value
             if task == NULL:
                 continue
-            prepare(l, task, &drawn)
+            prepare(loops, task, &drawn)
             if not drawn:
-                if task.window == l.number:
+                if task.window == loops.number:
                     folded.tasks += 1
                     folded.steps += task.steps
                     folded.ticks += task.ticks
@@ -461,8 +461,8 @@ cdef class Spool:
             nests = []
             for nest in range(2):
                 if ends:
-                    cut(&task.history.states if nest else &task.history.frames, tick, 0 if nest else l.min_ticks,
-                        l.max_slices, &columns)
+                    cut(&task.history.states if nest else &task.history.frames, tick, 0 if nest else loops.min_ticks,
+                        loops.max_slices, &columns)
                 else:
                     snapshot(&task.history.states if nest else &task.history.frames, tick, &columns)
                 nests.append(taken(&columns))
@@ -471,15 +471,15 @@ cdef class Spool:
                 task.native_id, task.created, task.ended, bool(task.thrown), task.raised, bool(task.failed),
                 bool(task.blocked), task.steps, task.lost_steps, task.ticks, nests[0], nests[1],
             ))
-        for i in range(l.arrow_count):
-            a = &l.arrows[i]
+        for i in range(loops.arrow_count):
+            a = &loops.arrows[i]
             arrows.append((a.source.task, a.source.thread, a.source.tick, a.target.task, a.target.thread,
                            a.target.tick))
-        for i in range(l.block_count):
-            b = &l.blocks[i]
+        for i in range(loops.block_count):
+            b = &loops.blocks[i]
             blocks.append((b.thread, b.task, b.start, b.end, b.frame, b.function))
-        for i in range(l.note_count):
-            n = &l.notes[i]
+        for i in range(loops.note_count):
+            n = &loops.notes[i]
             notes.append((n.task, n.thread, n.tick, n.text[:n.size].decode("utf-8", "replace")))
         if not (tasks or arrows or blocks or notes or folded.tasks):
             return None

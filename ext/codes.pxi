@@ -20,12 +20,12 @@ cdef enum:
     COROUTINE = 0x80 | 0x100 | 0x200  # CO_COROUTINE, CO_ITERABLE_COROUTINE, CO_ASYNC_GENERATOR
 
 cdef struct CodeState:     # in the code object's co_extra; freed with it
-    uint32_t epoch         # the recording that has its name: events are recorded at once; with SPECIAL, see slowpaths.pxi
+    uint32_t epoch         # the recording that has its name: events are recorded at once
     uint32_t id
     uint32_t judged        # the recording whose patterns said `excluded`
     uint8_t excluded
     uint8_t coroutine
-    uint8_t watched        # a pt_watched: what its frames tell of tasks
+    uint8_t watched        # see watch.h
     uint32_t sites_count
     Site *sites            # by code unit
 

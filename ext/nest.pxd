@@ -17,7 +17,6 @@ cdef enum:                   # keys are 4 * depth and one of these
     STEP = 0                 # lies around the frame
     FRAME = 1
     C_CALL = 2
-    SAME_DEPTH = ~3
 
 cdef struct Open:
     uint64_t since           # tick; the row's start is no earlier than the window's
@@ -107,7 +106,7 @@ cdef inline void heal(Nest *n, uint32_t key, uint64_t tick) noexcept nogil:
 
 
 cdef inline int enter(Nest *n, uint32_t key, uint32_t id, uint64_t tick, uint8_t flags) except -1 nogil:
-    heal(n, key, tick)
+    heal(n, key & ~FRAME, tick)  # a step around a frame is the newer frame's too
     return push(n, key, id, tick, flags)
 
 

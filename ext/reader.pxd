@@ -10,7 +10,7 @@ from columns cimport (
     CALLABLE, CUT_START, RESUMED, THROWN, YIELDED, Columns, Name, NameTable, define_name, find_name, grown,
 )
 from nest cimport (
-    C_CALL, FRAME, STEP, Nest, clamped, copy_nest, cut, enter, heal, leave, pop, push, release, start_window,
+    C_CALL, FRAME, Nest, clamped, copy_nest, cut, enter, leave, pop, push, release, start_window,
 )
 from spool cimport (
     PT_AWAITS, PT_BLOCKING, PT_C_RAISE, PT_C_RETURN, PT_CALL, PT_CALLABLE, PT_CHILD, PT_CHUNK_BYTES, PT_CHUNK_RECORDS,
@@ -350,8 +350,7 @@ cdef inline Pause consume(Reader *r, Thread *t, uint64_t bound) except? NOTHING_
             if (stack.busy or id == callback) and PT_START <= kind <= PT_UNWIND:
                 take_frame(r, t, kind, key // 4, id, tick)
             elif kind == PT_START:
-                heal(nest, key + STEP, tick)
-                push(nest, key + FRAME, id, tick, 0)
+                enter(nest, key + FRAME, id, tick, 0)
             elif kind == PT_RETURN:
                 leave(nest, key + FRAME, id, tick, 0, 0)
             elif kind == PT_CALL:
@@ -363,25 +362,9 @@ cdef inline Pause consume(Reader *r, Thread *t, uint64_t bound) except? NOTHING_
                     break
             elif kind == PT_C_RETURN:
                 leave(nest, key + C_CALL, id, tick, 0, 0)
-            elif kind == PT_RESUME or kind == PT_THROW:
-                heal(nest, key + STEP, tick)
-                push(nest, key + FRAME, id, tick, RESUMED)
-            elif kind == PT_YIELD:
-                leave(nest, key + FRAME, id, tick, YIELDED, 0)
-            elif kind == PT_UNWIND:
-                leave(nest, key + FRAME, id, tick, THROWN, t.raised)
-                t.raised = 0
-            elif kind == PT_C_RAISE:
-                leave(nest, key + C_CALL, id, tick, THROWN, t.raised)
-                t.raised = 0
-            elif kind == PT_RAISED:
-                t.raised = id
-            elif kind == PT_INHERITED:
-                heal(nest, key + STEP, tick)
-                push(nest, key + FRAME, id, tick, CUT_START)
             elif kind < PT_PAYLOAD:
-                take_of_loop(r, t, kind, key // 4, PT_ID(word), tick)
-            elif kind >= PT_PAYLOAD:
+                take_rare(r, t, kind, key, id, PT_ID(word), tick)
+            else:
                 skip = (PT_DEPTH(word) + 15) // 16
                 if skip > limit - position:
                     position = limit  # damaged: no telling where the next record is
@@ -397,6 +380,29 @@ cdef inline Pause consume(Reader *r, Thread *t, uint64_t bound) except? NOTHING_
         t.position = position
         look(r, t)
     return pause
+
+
+cdef inline int take_rare(Reader *r, Thread *t, uint32_t kind, uint32_t key, uint32_t id, uint32_t task,
+                          uint64_t tick) except -1 nogil:
+    """Take a record of no payload that is not one of the most frequent."""
+    cdef Nest *nest = t.stack.nest
+    if kind == PT_RESUME or kind == PT_THROW:
+        enter(nest, key + FRAME, id, tick, RESUMED)
+    elif kind == PT_YIELD:
+        leave(nest, key + FRAME, id, tick, YIELDED, 0)
+    elif kind == PT_UNWIND:
+        leave(nest, key + FRAME, id, tick, THROWN, t.raised)
+        t.raised = 0
+    elif kind == PT_C_RAISE:
+        leave(nest, key + C_CALL, id, tick, THROWN, t.raised)
+        t.raised = 0
+    elif kind == PT_RAISED:
+        t.raised = id
+    elif kind == PT_INHERITED:
+        enter(nest, key + FRAME, id, tick, CUT_START)
+    else:
+        take_of_loop(r, t, kind, key // 4, task, tick)
+    return 0
 
 
 cdef inline int take_frame(Reader *r, Thread *t, uint32_t kind, uint32_t depth, uint32_t id,

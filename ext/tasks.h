@@ -56,16 +56,16 @@ static inline int pt_is_gone(PyObject *reference)
 #endif
 }
 
-static inline size_t pt_task_slot(PyObject *task, size_t room)
+static inline size_t pt_address_slot(PyObject *object, size_t room)
 {
-    return (size_t)(((uint64_t)(uintptr_t)task >> 4) * 0x9e3779b97f4a7c15ULL >> 20) & (room - 1);
+    return (size_t)(((uint64_t)(uintptr_t)object >> 4) * 0x9e3779b97f4a7c15ULL >> 20) & (room - 1);
 }
 
 static inline pt_known_task *pt_find_task(PyObject *task)
 {
     if (!pt_tasks_room)
         return NULL;
-    for (size_t i = pt_task_slot(task, pt_tasks_room); pt_tasks[i]; i = (i + 1) & (pt_tasks_room - 1))
+    for (size_t i = pt_address_slot(task, pt_tasks_room); pt_tasks[i]; i = (i + 1) & (pt_tasks_room - 1))
         if (pt_tasks[i]->task == task && pt_refers_to(pt_tasks[i]->reference, task))
             return pt_tasks[i];
     return NULL;
@@ -77,7 +77,7 @@ static PT_COLD uint32_t pt_dying_task(PyObject *task)
     uint32_t id = 0;
     PT_LOCK_TASKS;
     if (pt_tasks_room)
-        for (size_t i = pt_task_slot(task, pt_tasks_room); pt_tasks[i]; i = (i + 1) & (pt_tasks_room - 1))
+        for (size_t i = pt_address_slot(task, pt_tasks_room); pt_tasks[i]; i = (i + 1) & (pt_tasks_room - 1))
             if (pt_tasks[i]->task == task && pt_tasks[i]->id > id)
                 id = pt_tasks[i]->id; /* the last that had this address */
     PT_UNLOCK_TASKS;
@@ -106,7 +106,7 @@ static PT_COLD int pt_grow_tasks(void)
             free(known);
             continue;
         }
-        size_t at = pt_task_slot(known->task, room);
+        size_t at = pt_address_slot(known->task, room);
         while (table[at])
             at = (at + 1) & (room - 1);
         table[at] = known;
@@ -141,7 +141,7 @@ static pt_known_task *pt_know_task(PyObject *task, uint16_t kind)
         free(known);
         return other;
     }
-    size_t at = pt_task_slot(task, pt_tasks_room);
+    size_t at = pt_address_slot(task, pt_tasks_room);
     while (pt_tasks[at])
         at = (at + 1) & (pt_tasks_room - 1);
     known->task = task;

@@ -48,6 +48,7 @@ cdef struct Place:           # where something came from
 
 cdef struct Awaited:         # a frame of an await stack, beside its entry in the nest
     uint64_t left            # tick of its newest yield, 0 = it runs
+    uint64_t until           # tick at which the newest of what it awaited ended
     uint32_t depth           # where it was entered in this step
 
 cdef struct History:         # what is drawn of a task
@@ -551,8 +552,7 @@ cdef inline int begin_step(Loops *l, Stack *k, Task *task, uint32_t depth, bint 
     k.open += 1
     h = task.history
     if h.waits:
-        pop(&h.frames, clamped(&h.frames, tick), 0, 0)
-        h.waits = False
+        end_innermost(h, clamped(&h.frames, tick), 0, 0)
     return 0
 
 
@@ -610,24 +610,24 @@ cdef inline int wait(Loops *l, History *h, NameTable *names, uint64_t tick) exce
 
 # The await stack
 
-cdef inline void leave_frames(History *h, size_t from_, uint64_t since, uint64_t tick) noexcept nogil:
-    """End all frames from that place on: they were left by a yield, or it is not known when.
+cdef inline void end_innermost(History *h, uint64_t tick, uint8_t flags, uint32_t raised) noexcept nogil:
+    """End the innermost frame, or wait."""
+    cdef size_t i = h.frames.open - 1
+    if i:
+        h.awaited[i - 1].until = max(h.awaited[i - 1].until, tick)
+    pop(&h.frames, tick, flags, raised)
+    h.waits = False
 
-    What was left before the step, which began at `since`, was there until then."""
+
+cdef inline void leave_frames(History *h, size_t from_, uint64_t tick) noexcept nogil:
+    """End all frames from that place on: they were left by a yield, or it is not known when."""
     cdef size_t i = frames_of(h)
-    cdef uint64_t end = 0
-    cdef Nest *n = &h.frames
-    cdef uint8_t flags
+    cdef uint64_t end
     while i > from_:
         i -= 1
-        flags = HEALED
-        if h.awaited[i].left:
-            flags = YIELDED
-            end = max(end, max(h.awaited[i].left, since))
-        else:
-            end = max(end, tick)
-        end = max(end, n.columns.start[n.stack[i].row])
-        pop(n, min(end, max(tick, n.last)), flags, 0)
+        end = max(h.awaited[i].left if h.awaited[i].left else tick, h.awaited[i].until)
+        end = max(end, h.frames.columns.start[h.frames.stack[i].row])
+        end_innermost(h, end, YIELDED if h.awaited[i].left else HEALED, 0)
 
 
 cdef inline int enter_frame(Step *s, uint32_t kind, uint32_t depth, uint32_t id, uint64_t tick) except -1 nogil:
@@ -640,7 +640,7 @@ cdef inline int enter_frame(Step *s, uint32_t kind, uint32_t depth, uint32_t id,
         least = 0
     while least and h.awaited[least - 1].left == 0 and h.awaited[least - 1].depth >= depth:
         least -= 1
-        leave_frames(h, least, s.since, tick)
+        leave_frames(h, least, tick)
         count = frames_of(h)
     if kind == PT_RESUME and not s.thrown:
         for i in range(least, count):
@@ -652,16 +652,17 @@ cdef inline int enter_frame(Step *s, uint32_t kind, uint32_t depth, uint32_t id,
         while i > least:
             i -= 1
             if h.frames.stack[i].id == id and h.awaited[i].left:
-                leave_frames(h, i + 1, s.since, tick)
+                leave_frames(h, i + 1, tick)
                 found = i
                 break
     if found == SIZE_MAX:
-        leave_frames(h, least, s.since, tick)
+        leave_frames(h, least, tick)
         found = least
         while found >= h.room:
             h.awaited = <Awaited *> grown(h.awaited, max(2 * h.room, <size_t> 8) * sizeof(Awaited))
             h.room = max(2 * h.room, <size_t> 8)
         push(&h.frames, 0, id, tick, 0 if kind == PT_START else RESUMED)
+        h.awaited[found].until = 0
     h.awaited[found].left = 0
     h.awaited[found].depth = depth
     s.entered = <uint32_t> (found + 1)
@@ -680,11 +681,11 @@ cdef inline void leave_frame(Step *s, uint32_t kind, uint32_t depth, uint32_t id
     if i == 0 or h.awaited[i - 1].depth != depth or h.frames.stack[i - 1].id != id:
         return
     if kind != PT_YIELD:
-        leave_frames(h, i, s.since, tick)
-        pop(&h.frames, tick, THROWN if kind == PT_UNWIND else 0, raised)
+        leave_frames(h, i, tick)
+        end_innermost(h, tick, THROWN if kind == PT_UNWIND else 0, raised)
     else:
         if i < count and (broken or h.awaited[i].left == 0):
-            leave_frames(h, i, s.since, tick)  # what yielded there yielded a value
+            leave_frames(h, i, tick)  # what yielded there yielded a value
         h.awaited[i - 1].left = tick
     s.entered = <uint32_t> (i - 1)
 

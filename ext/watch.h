@@ -7,54 +7,62 @@
 
 #include "steps.h"
 
-enum pt_watched {
-    PT_NOT_WATCHED,
-    PT_CALL_SOON,    /* BaseEventLoop._call_soon(self, callback, args, context) */
-    PT_RUN_HANDLE,   /* Handle._run(self) */
-    PT_MAKE_TASK,    /* returns a task that may be new, or newly named */
-    PT_AWAIT_GROUP,  /* yields until the tasks in `self._tasks` have ended */
-    PT_AWAIT_SET,    /* yields until tasks in `fs` have ended */
-    PT_AWAIT_ONE,    /* yields until `fut` has ended, on 3.11 by a future of its own */
-    PT_RESCHEDULE,   /* trio's Runner.reschedule(self, task, ...) */
-    PT_TASK_EXITED,  /* trio's Runner.task_exited(self, task, outcome) */
-    PT_HAND_OVER,    /* `self` goes to another thread */
-    PT_TAKE_UP,      /* and is there */
-    PT_SEND_RESULT,  /* asyncio's _chain_future: the result of `source` goes to another thread */
-    PT_GET_RESULT,   /* and is there, `other` */
-    PT_NEVER_AWAITED, /* warnings._warn_unawaited_coroutine(coro) */
-    PT_LOOP_TROUBLE, /* BaseEventLoop.call_exception_handler(self, context) */
+enum pt_action {
+    PT_CALL_SOON,     /* a callback is scheduled */
+    PT_RUN_HANDLE,    /* and runs */
+    PT_MAKE_TASK,     /* returns a task that may be new, or newly named */
+    PT_AWAIT_GROUP,   /* yields until the tasks in the argument's `_tasks` have ended */
+    PT_AWAIT_SET,     /* yields until tasks in the argument have ended */
+    PT_AWAIT_ONE,     /* yields until the argument has ended */
+    PT_RESCHEDULE,    /* the argument, a task of trio's, is made ready */
+    PT_TASK_EXITED,   /* the argument, a task of trio's, has ended */
+    PT_HAND_OVER,     /* the argument goes to another thread */
+    PT_HAND_OVER_ARGS, /* and so does this tuple, if it does not carry something that was handed over already */
+    PT_TAKE_UP,       /* and is there */
+    PT_TAKE_UP_JOB,   /* and is there, first in the argument's `_job` */
+    PT_NEVER_AWAITED, /* the argument is a coroutine that goes unused */
+    PT_LOOP_TROUBLE,  /* the argument is asyncio's account of some trouble */
 };
 
-/* Python's private names are as the compiler mangles them. */
-static const struct {
+typedef struct {
     const char *name, *file; /* co_qualname, and how co_filename ends */
-    enum pt_watched watched;
-} pt_watch_list[] = {
-    {"BaseEventLoop._call_soon", "asyncio/base_events.py", PT_CALL_SOON},
-    {"BaseEventLoop.call_exception_handler", "asyncio/base_events.py", PT_LOOP_TROUBLE},
-    {"Handle._run", "asyncio/events.py", PT_RUN_HANDLE},
-    {"BaseEventLoop.create_task", "asyncio/base_events.py", PT_MAKE_TASK},
-    {"create_task", "asyncio/tasks.py", PT_MAKE_TASK},
-    {"ensure_future", "asyncio/tasks.py", PT_MAKE_TASK},
-    {"_ensure_future", "asyncio/tasks.py", PT_MAKE_TASK},
-    {"TaskGroup.create_task", "asyncio/taskgroups.py", PT_MAKE_TASK},
-    {"TaskGroup._aexit", "asyncio/taskgroups.py", PT_AWAIT_GROUP},
-    {"TaskGroup.__aexit__", "asyncio/taskgroups.py", PT_AWAIT_GROUP},
-    {"_wait", "asyncio/tasks.py", PT_AWAIT_SET},
-    {"wait_for", "asyncio/tasks.py", PT_AWAIT_ONE},
-    {"_chain_future.<locals>._call_set_state", "asyncio/futures.py", PT_SEND_RESULT},
-    {"_chain_future.<locals>._set_state", "asyncio/futures.py", PT_GET_RESULT},
-    {"_WorkItem.__init__", "concurrent/futures/thread.py", PT_HAND_OVER},
-    {"_WorkItem.run", "concurrent/futures/thread.py", PT_TAKE_UP},
-    {"_warn_unawaited_coroutine", "warnings.py", PT_NEVER_AWAITED},
-    {"Runner.reschedule", "trio/_core/_run.py", PT_RESCHEDULE},
-    {"Runner.task_exited", "trio/_core/_run.py", PT_TASK_EXITED},
+    enum pt_action action;
+    const char *argument;
+} pt_watched;
+
+static const pt_watched pt_watch_list[] = {
+    {NULL, NULL, PT_CALL_SOON, NULL}, /* 0 stands for all that are not watched */
+    {"BaseEventLoop._call_soon", "asyncio/base_events.py", PT_CALL_SOON, "callback"},
+    {"BaseEventLoop.call_soon_threadsafe", "asyncio/base_events.py", PT_HAND_OVER_ARGS, "args"},
+    {"BaseEventLoop.call_exception_handler", "asyncio/base_events.py", PT_LOOP_TROUBLE, "context"},
+    {"BaseEventLoop.create_task", "asyncio/base_events.py", PT_MAKE_TASK, NULL},
+    {"Handle._run", "asyncio/events.py", PT_RUN_HANDLE, "self"},
+    {"create_task", "asyncio/tasks.py", PT_MAKE_TASK, NULL},
+    {"ensure_future", "asyncio/tasks.py", PT_MAKE_TASK, NULL},
+    {"_ensure_future", "asyncio/tasks.py", PT_MAKE_TASK, NULL},
+    {"_wait", "asyncio/tasks.py", PT_AWAIT_SET, "fs"},
+    {"wait_for", "asyncio/tasks.py", PT_AWAIT_ONE, "fut"}, /* 3.11's, by a future of its own */
+    {"TaskGroup.create_task", "asyncio/taskgroups.py", PT_MAKE_TASK, NULL},
+    {"TaskGroup._aexit", "asyncio/taskgroups.py", PT_AWAIT_GROUP, "self"},
+    {"TaskGroup.__aexit__", "asyncio/taskgroups.py", PT_AWAIT_GROUP, "self"},
+    {"_chain_future.<locals>._call_set_state", "asyncio/futures.py", PT_HAND_OVER, "source"},
+    {"_chain_future.<locals>._set_state", "asyncio/futures.py", PT_TAKE_UP, "other"},
+    {"_WorkItem.__init__", "concurrent/futures/thread.py", PT_HAND_OVER, "self"},
+    {"_WorkItem.run", "concurrent/futures/thread.py", PT_TAKE_UP, "self"},
+    {"_warn_unawaited_coroutine", "warnings.py", PT_NEVER_AWAITED, "coro"},
+    {"Runner.reschedule", "trio/_core/_run.py", PT_RESCHEDULE, "task"},
+    {"Runner.task_exited", "trio/_core/_run.py", PT_TASK_EXITED, "task"},
+    {"ThreadCache.start_thread_soon", "trio/_core/_thread_cache.py", PT_HAND_OVER, "fn"},
+    {"WorkerThread._handle_job", "trio/_core/_thread_cache.py", PT_TAKE_UP_JOB, "self"},
+    {"to_thread_run_sync.<locals>.deliver_worker_fn_result", "trio/_threads.py", PT_HAND_OVER, "result"},
+    {"to_thread_run_sync.<locals>.report_back_in_trio_thread_fn", "trio/_threads.py", PT_TAKE_UP, "result"},
 };
 
-static PT_COLD enum pt_watched pt_watched_function(const char *name, const char *file)
+/* The place in the list of the function with this code, 0 if it is not watched. */
+static PT_COLD uint8_t pt_watched_function(const char *name, const char *file)
 {
     size_t length = strlen(file);
-    for (size_t i = 0; i < sizeof pt_watch_list / sizeof *pt_watch_list; i++) {
+    for (size_t i = 1; i < sizeof pt_watch_list / sizeof *pt_watch_list; i++) {
         size_t tail = strlen(pt_watch_list[i].file);
         if (strcmp(name, pt_watch_list[i].name) || length < tail)
             continue;
@@ -62,9 +70,9 @@ static PT_COLD enum pt_watched pt_watched_function(const char *name, const char 
         while (*b && (*a == *b || (*a == '\\' && *b == '/')))
             a++, b++;
         if (!*b)
-            return pt_watch_list[i].watched;
+            return (uint8_t)i;
     }
-    return PT_NOT_WATCHED;
+    return 0;
 }
 
 /* ---- what a frame was called with ---- */
@@ -212,14 +220,14 @@ static PyObject *pt_ended_task(PyObject *args)
     return first && pt_is_task(first) && pt_is_done(first) ? first : NULL;
 }
 
-/* How many callbacks are scheduled that are told of a task's end; no less than that. */
+/* How many callbacks that are told of a task's end are scheduled, or more: some are cancelled. */
 static uint32_t pt_end_callbacks;
 
-static void pt_at_call_soon(uint32_t depth)
+static void pt_at_call_soon(PyObject *callback, uint32_t depth)
 {
-    PyObject *callback = pt_argument("callback"), *args = pt_argument("args");
+    PyObject *args = pt_argument("args");
     enum pt_callback_kind kind = PT_OTHER_CALLBACK;
-    PyObject *task = callback ? pt_callbacks_task(callback, &kind) : NULL;
+    PyObject *task = pt_callbacks_task(callback, &kind);
     PyObject *ended = pt_ended_task(args);
     if (task) {
         pt_known_task *source = ended ? pt_meet_task(ended, PT_ASYNCIO, NULL, depth, 0) : NULL;
@@ -245,142 +253,163 @@ static void pt_at_call_soon(uint32_t depth)
         pt_end_callbacks++;
     Py_XDECREF(task);
     Py_XDECREF(args);
-    Py_XDECREF(callback);
 }
 
-/* A callback that is told of a task's end runs: what it makes ready comes of that end. */
-static void pt_at_run_handle(uint32_t depth)
+static void pt_at_reschedule(PyObject *task, uint32_t depth)
 {
-    static PyObject *handle_args, *handle_callback; /* slots of asyncio.Handle */
-    if (!pt_end_callbacks)
-        return;
-    if (!handle_args) {
-        PyObject *module = pt_loaded_module("asyncio.events");
-        PyObject *type = module ? PyDict_GetItemString(PyModule_GetDict(module), "Handle") : NULL;
-        PyObject *args = type && PyType_CheckExact(type) ? PyDict_GetItemString(((PyTypeObject *)type)->tp_dict, "_args") : NULL;
-        PyObject *callback = args ? PyDict_GetItemString(((PyTypeObject *)type)->tp_dict, "_callback") : NULL;
-        if (!callback || !Py_IS_TYPE(args, &PyMemberDescr_Type) || !Py_IS_TYPE(callback, &PyMemberDescr_Type))
-            return;
-        handle_args = Py_NewRef(args);
-        handle_callback = Py_NewRef(callback);
-    }
-    PyObject *self = pt_argument("self"), *args = NULL, *callback = NULL, *task = NULL, *ended = NULL;
-    enum pt_callback_kind kind = PT_OTHER_CALLBACK;
-    if (self) { /* both raise TypeError where it is no Handle */
-        args = PyMemberDescr_Type.tp_descr_get(handle_args, self, (PyObject *)Py_TYPE(self));
-        callback = args ? PyMemberDescr_Type.tp_descr_get(handle_callback, self, (PyObject *)Py_TYPE(self)) : NULL;
-    }
-    ended = callback ? pt_ended_task(args) : NULL;
-    if (ended && !(task = pt_callbacks_task(callback, &kind))) {
-        pt_known_task *known = pt_meet_task(ended, PT_ASYNCIO, NULL, depth, 0);
-        pt_end_callbacks--;
-        if (known)
-            pt_tell(PT_ENDED, depth, known->id);
-    }
-    Py_XDECREF(task);
-    Py_XDECREF(callback);
-    Py_XDECREF(args);
-    Py_XDECREF(self);
-}
-
-static void pt_at_reschedule(uint32_t depth)
-{
-    PyObject *task = pt_argument("task");
-    pt_known_task *known = task ? pt_find_task(task) : NULL;
+    pt_known_task *known = pt_find_task(task);
     int created = !known || !known->file; /* it is rescheduled first when it is made */
-    if (task) {
-        PyObject *self = created ? pt_argument("self") : NULL;
-        known = pt_meet_task(task, PT_TRIO, self, depth, created);
-        Py_XDECREF(self);
-        if (known && !created)
-            pt_tell(PT_READY, 0, known->id);
-    }
-    Py_XDECREF(task);
+    PyObject *runner = created ? pt_argument("self") : NULL;
+    known = pt_meet_task(task, PT_TRIO, runner, depth, created);
+    Py_XDECREF(runner);
+    if (known && !created)
+        pt_tell(PT_READY, 0, known->id);
 }
 
-static void pt_at_task_exited(uint32_t depth)
+static void pt_at_task_exited(PyObject *task, uint32_t depth)
 {
-    PyObject *task = pt_argument("task");
-    pt_known_task *known = task ? pt_meet_task(task, PT_TRIO, NULL, depth, 0) : NULL;
+    pt_known_task *known = pt_meet_task(task, PT_TRIO, NULL, depth, 0);
     if (known)
         pt_tell(PT_ENDED, depth, known->id);
-    Py_XDECREF(task);
 }
 
-/* ---- work for other threads ---- */
+/* ---- what goes from thread to thread ---- */
 
 typedef struct {
-    void *object; /* its address, from handing over to taking up, while those who do keep it alive */
+    PyObject *object; /* its address, from handing over to taking up, while those who do keep it alive; never followed */
     uint32_t token;
 } pt_parcel;
 
-static pt_parcel *pt_parcels;
+static pt_parcel *pt_parcels; /* open addressing by the object's address */
 static size_t pt_parcels_used, pt_parcels_room;
 
-static PT_COLD void pt_hand_over(const char *argument)
+/* Where the object is, or would be. */
+static size_t pt_parcel_slot(PyObject *object)
+{
+    size_t at = pt_address_slot(object, pt_parcels_room);
+    while (pt_parcels[at].object && pt_parcels[at].object != object)
+        at = (at + 1) & (pt_parcels_room - 1);
+    return at;
+}
+
+static int pt_is_parcel(PyObject *object) { return pt_parcels_used && pt_parcels[pt_parcel_slot(object)].object; }
+
+static PT_COLD int pt_grow_parcels(void)
+{
+    pt_parcel *old = pt_parcels;
+    size_t old_room = pt_parcels_room, room = old_room ? 2 * old_room : 64;
+    pt_parcel *parcels = calloc(room, sizeof *parcels);
+    if (!parcels)
+        return 0;
+    pt_parcels = parcels;
+    pt_parcels_room = room;
+    for (size_t i = 0; i < old_room; i++)
+        if (old[i].object)
+            parcels[pt_parcel_slot(old[i].object)] = old[i];
+    free(old);
+    return 1;
+}
+
+static PT_COLD void pt_hand_over(PyObject *object)
 {
     static uint32_t token;
-    PyObject *object = pt_argument(argument);
     pt_link head = {0, 0};
-    size_t at = 0;
-    if (!object)
-        return;
+    uint32_t own = 0;
     PT_LOCK_TASKS;
-    while (at < pt_parcels_used && pt_parcels[at].object != object)
-        at++;
-    if (at == pt_parcels_room) {
-        size_t room = pt_parcels_room ? 2 * pt_parcels_room : 64;
-        pt_parcel *parcels = realloc(pt_parcels, room * sizeof *parcels);
-        if (parcels) {
-            pt_parcels = parcels;
-            pt_parcels_room = room;
-        }
-    }
-    uint32_t own = at < pt_parcels_room ? ++token : 0;
-    if (own) {
-        pt_parcels[at] = (pt_parcel){object, own};
-        pt_parcels_used += at == pt_parcels_used;
+    if (2 * pt_parcels_used < pt_parcels_room || pt_grow_parcels()) {
+        pt_parcel *parcel = &pt_parcels[pt_parcel_slot(object)];
+        pt_parcels_used += !parcel->object;
+        *parcel = (pt_parcel){object, own = ++token};
     }
     PT_UNLOCK_TASKS;
     if (own)
         pt_put_payload(PT_LINK, own, &head, sizeof head, "", 0);
-    Py_DECREF(object);
 }
 
-static PT_COLD void pt_take_up(const char *argument, uint32_t depth)
+static PT_COLD void pt_hand_over_args(PyObject *args)
 {
-    PyObject *object = pt_argument(argument);
+    if (!PyTuple_CheckExact(args) || !PyTuple_GET_SIZE(args)) /* there is one empty tuple for all */
+        return;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args); i++)
+        if (pt_is_parcel(PyTuple_GET_ITEM(args, i)))
+            return;
+    pt_hand_over(args);
+}
+
+static PT_COLD void pt_take_up(PyObject *object, uint32_t depth)
+{
     pt_link head = {depth, 1};
     uint32_t token = 0;
     PT_LOCK_TASKS;
-    for (size_t at = 0; at < pt_parcels_used; at++)
-        if (pt_parcels[at].object == object) {
-            token = pt_parcels[at].token;
-            pt_parcels[at] = pt_parcels[--pt_parcels_used];
-            break;
+    if (pt_is_parcel(object)) {
+        size_t hole = pt_parcel_slot(object), mask = pt_parcels_room - 1;
+        token = pt_parcels[hole].token;
+        pt_parcels[hole].object = NULL;
+        pt_parcels_used--;
+        for (size_t i = (hole + 1) & mask; pt_parcels[i].object; i = (i + 1) & mask) { /* put those behind where they belong */
+            pt_parcel parcel = pt_parcels[i];
+            pt_parcels[i].object = NULL;
+            pt_parcels[pt_parcel_slot(parcel.object)] = parcel;
         }
+    }
     PT_UNLOCK_TASKS;
     if (token)
         pt_put_payload(PT_LINK, token, &head, sizeof head, "", 0);
-    Py_XDECREF(object);
+}
+
+/* ---- callbacks of asyncio's ---- */
+
+/* What a callback makes ready comes of a task's end, if it is told of that, or from the thread that scheduled it. */
+static void pt_at_run_handle(PyObject *self, uint32_t depth)
+{
+    static PyObject *handle_args, *handle_callback; /* slots of asyncio.Handle */
+    if (!pt_end_callbacks && !pt_parcels_used)
+        return;
+    if (!handle_args) {
+        PyObject *module = pt_loaded_module("asyncio.events");
+        PyObject *type = module ? PyDict_GetItemString(PyModule_GetDict(module), "Handle") : NULL;
+        PyObject *dict = type && PyType_CheckExact(type) ? ((PyTypeObject *)type)->tp_dict : NULL;
+        PyObject *args = dict ? PyDict_GetItemString(dict, "_args") : NULL;
+        PyObject *callback = dict ? PyDict_GetItemString(dict, "_callback") : NULL;
+        if (!args || !callback || !Py_IS_TYPE(args, &PyMemberDescr_Type) || !Py_IS_TYPE(callback, &PyMemberDescr_Type))
+            return;
+        handle_args = Py_NewRef(args);
+        handle_callback = Py_NewRef(callback);
+    }
+    /* TypeError where it is no Handle */
+    PyObject *args = PyMemberDescr_Type.tp_descr_get(handle_args, self, (PyObject *)Py_TYPE(self));
+    PyObject *ended = args && pt_end_callbacks ? pt_ended_task(args) : NULL;
+    if (args && pt_parcels_used)
+        pt_take_up(args, depth);
+    if (ended) {
+        PyObject *callback = PyMemberDescr_Type.tp_descr_get(handle_callback, self, (PyObject *)Py_TYPE(self));
+        enum pt_callback_kind kind = PT_OTHER_CALLBACK;
+        PyObject *task = callback ? pt_callbacks_task(callback, &kind) : NULL;
+        if (!task) {
+            pt_known_task *known = pt_meet_task(ended, PT_ASYNCIO, NULL, depth, 0);
+            pt_end_callbacks--;
+            if (known)
+                pt_tell(PT_ENDED, depth, known->id);
+        }
+        Py_XDECREF(task);
+        Py_XDECREF(callback);
+    }
+    Py_XDECREF(args);
 }
 
 /* ---- trouble ---- */
 
-static PT_COLD void pt_at_never_awaited(void)
+static PT_COLD void pt_at_never_awaited(PyObject *coroutine)
 {
-    PyObject *coroutine = pt_argument("coro");
-    PyObject *name = coroutine && PyCoro_CheckExact(coroutine) ? PyObject_GetAttrString(coroutine, "__qualname__") : NULL;
+    PyObject *name = PyCoro_CheckExact(coroutine) ? PyObject_GetAttrString(coroutine, "__qualname__") : NULL;
     pt_tell_note(0, "never awaited", name);
     Py_XDECREF(name);
-    Py_XDECREF(coroutine);
 }
 
 /* What asyncio says when a future or task goes whose exception nobody asked for, or a task that is not done. */
-static PT_COLD void pt_at_loop_trouble(void)
+static PT_COLD void pt_at_loop_trouble(PyObject *context)
 {
-    PyObject *context = pt_argument("context");
-    if (context && PyDict_CheckExact(context)) {
+    if (PyDict_CheckExact(context)) {
         PyObject *message = PyDict_GetItemString(context, "message");
         PyObject *exception = PyDict_GetItemString(context, "exception");
         PyObject *task = PyDict_GetItemString(context, "task");
@@ -395,61 +424,66 @@ static PT_COLD void pt_at_loop_trouble(void)
         } else if (text && strstr(text, "was destroyed but it is pending"))
             pt_tell_note(id, "destroyed while pending", NULL);
     }
-    Py_XDECREF(context);
     PyErr_Clear();
 }
 
 /* ---- the hooks' calls ---- */
 
 /* A watched function was entered, and that is recorded. */
-static PT_COLD void pt_watch_entry(enum pt_watched watched, uint32_t depth)
+static PT_COLD void pt_watch_entry(uint8_t watched, uint32_t depth)
 {
+    enum pt_action action = pt_watch_list[watched].action;
+    if (action == PT_MAKE_TASK || action == PT_AWAIT_GROUP || action == PT_AWAIT_SET || action == PT_AWAIT_ONE ||
+        (action == PT_RUN_HANDLE && !pt_end_callbacks && !pt_parcels_used))
+        return;
     pt_error error = pt_put_error_by();
-    switch (watched) {
-    case PT_CALL_SOON:
-        pt_at_call_soon(depth);
-        break;
-    case PT_RUN_HANDLE:
-        pt_at_run_handle(depth);
-        break;
-    case PT_RESCHEDULE:
-        pt_at_reschedule(depth);
-        break;
-    case PT_TASK_EXITED:
-        pt_at_task_exited(depth);
-        break;
-    case PT_HAND_OVER:
-        pt_hand_over("self");
-        break;
-    case PT_TAKE_UP:
-        pt_take_up("self", depth);
-        break;
-    case PT_SEND_RESULT:
-        pt_hand_over("source");
-        break;
-    case PT_GET_RESULT:
-        pt_take_up("other", depth);
-        break;
-    case PT_NEVER_AWAITED:
-        pt_at_never_awaited();
-        break;
-    case PT_LOOP_TROUBLE:
-        pt_at_loop_trouble();
-        break;
-    case PT_MAKE_TASK:
-    case PT_AWAIT_GROUP:
-    case PT_AWAIT_SET:
-    case PT_AWAIT_ONE:
-    case PT_NOT_WATCHED:
-        break;
-    }
+    PyObject *argument = pt_argument(pt_watch_list[watched].argument), *job;
+    if (argument)
+        switch (action) {
+        case PT_CALL_SOON:
+            pt_at_call_soon(argument, depth);
+            break;
+        case PT_RUN_HANDLE:
+            pt_at_run_handle(argument, depth);
+            break;
+        case PT_RESCHEDULE:
+            pt_at_reschedule(argument, depth);
+            break;
+        case PT_TASK_EXITED:
+            pt_at_task_exited(argument, depth);
+            break;
+        case PT_HAND_OVER:
+            pt_hand_over(argument);
+            break;
+        case PT_HAND_OVER_ARGS:
+            pt_hand_over_args(argument);
+            break;
+        case PT_TAKE_UP:
+            pt_take_up(argument, depth);
+            break;
+        case PT_TAKE_UP_JOB:
+            job = pt_slot_of(argument, "_job");
+            if (job && PyTuple_CheckExact(job) && PyTuple_GET_SIZE(job))
+                pt_take_up(PyTuple_GET_ITEM(job, 0), depth);
+            Py_XDECREF(job);
+            break;
+        case PT_NEVER_AWAITED:
+            pt_at_never_awaited(argument);
+            break;
+        case PT_LOOP_TROUBLE:
+            pt_at_loop_trouble(argument);
+            break;
+        default:
+            break;
+        }
+    Py_XDECREF(argument);
     pt_put_error_back(error);
 }
 
 /* A function that makes tasks is about to return this one; the record of that comes after. */
-static PT_COLD void pt_watch_return(enum pt_watched watched, uint32_t depth, PyObject *value)
+static PT_COLD void pt_watch_return(uint8_t watched, uint32_t depth, PyObject *value)
 {
-    if (watched != PT_MAKE_TASK || !value || !pt_is_task(value))
+    if (pt_watch_list[watched].action != PT_MAKE_TASK || !value || !pt_is_task(value))
         return;
     pt_known_task *known = pt_find_task(value);
     if (known && known->file) {
@@ -489,7 +523,7 @@ static void pt_tell_all_awaited(PyObject *tasks, uint32_t depth)
 
 /* A coroutine's frame yields. Where the loop's own code is Python, all that wakes a task is seen; elsewhere this tells
  * what the task waits for: by what the outermost frame of its step yields, or by what asyncio's own coroutines hold. */
-static PT_COLD void pt_watch_yield(enum pt_watched watched, uint32_t depth, PyObject *value)
+static PT_COLD void pt_watch_yield(uint8_t watched, uint32_t depth, PyObject *value)
 {
     pt_thread_state *t = pt_me;
     if (!value || !pt_asyncio.task)
@@ -499,14 +533,15 @@ static PT_COLD void pt_watch_yield(enum pt_watched watched, uint32_t depth, PyOb
             depth--;
         if (!pt_is_outermost(t, depth))
             return;
-        PyObject *holder = pt_argument(watched == PT_AWAIT_GROUP ? "self" : watched == PT_AWAIT_SET ? "fs" : "fut");
-        if (holder && watched == PT_AWAIT_GROUP) {
+        enum pt_action action = pt_watch_list[watched].action;
+        PyObject *holder = pt_argument(pt_watch_list[watched].argument);
+        if (holder && action == PT_AWAIT_GROUP) {
             PyObject *tasks = pt_instance_attribute(holder, "_tasks");
             pt_tell_all_awaited(tasks, depth);
             Py_XDECREF(tasks);
-        } else if (holder && watched == PT_AWAIT_SET)
+        } else if (holder && action == PT_AWAIT_SET)
             pt_tell_all_awaited(holder, depth);
-        else if (holder && !pt_is_task(value))
+        else if (holder && action == PT_AWAIT_ONE && !pt_is_task(value))
             pt_tell_awaited(holder, depth);
         Py_XDECREF(holder);
         PyErr_Clear();
