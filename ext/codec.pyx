@@ -15,7 +15,7 @@ cimport html
 cimport perfetto
 from buffer cimport Buffer
 from columns cimport (
-    CODE, CUT_START, STRING, WAIT, Columns, Name, NameTable, define_name, find_name, free_columns, free_names, grown,
+    CODE, CUT_END, CUT_START, STRING, WAIT, Columns, Name, NameTable, define_name, find_name, free_columns, free_names, grown,
     index_of, reserve,
 )
 from flows cimport find_rows
@@ -96,6 +96,15 @@ cdef class Slices:
 
     def __len__(self):
         return self.columns.count
+
+    def open(self):
+        """Return [(name id, tick of its begin)] of the slices that go on after the window, outermost first."""
+        cdef size_t row
+        cdef list opened = []
+        for row in range(self.columns.count):
+            if self.columns.flags[row] & CUT_END:
+                opened.append((self.columns.name[row], self.columns.start[row]))
+        return opened
 
     def add(self, uint64_t start, uint64_t end, uint32_t name, uint32_t depth, uint8_t flags=0, uint32_t raised=0,
             uint64_t folded=0, uint64_t folded_ticks=0):

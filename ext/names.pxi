@@ -13,7 +13,7 @@ from writer cimport (
     PT_MAX_TEXT, PT_NAMED, PT_UNKNOWN, PT_UNNAMED, PyCodeObject, PyDict_CheckExact, PyDict_GetItemString,
     PyDict_GetItemWithError, PyModule_GetDict, PyObject_GenericGetDict, PyThread_get_thread_ident, Py_DECREF,
     pt_callable_name, pt_current_code, pt_glob_matches, pt_loaded_module, pt_native_thread_id, pt_new_id, pt_process_id,
-    pt_put_payload, pt_thread_state, pt_watched_function,
+    pt_put_payload, pt_thread_state, pt_trace_thread, pt_watched_function,
 )
 
 # Calls that wait, by the name that we write. A slow call of any other kind keeps its site on too, until four quick
@@ -174,6 +174,7 @@ cdef void introduce(pt_thread_state *t) noexcept:
     outside that module shows; asking current_thread() would make up a dummy."""
     cdef pt_thread head
     cdef int64_t name_hash
+    pt_trace_thread(t)
     try:
         head.native_id = pt_native_thread_id()
         head.ident = PyThread_get_thread_ident()

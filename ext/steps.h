@@ -84,7 +84,7 @@ static PT_COLD uint32_t pt_running_task(uint32_t depth, uint32_t kind, uint32_t 
 /* Make room in the array by depth; called where `depth` is beyond it. */
 static PT_COLD int pt_deepen_steps(pt_thread_state *t, uint32_t depth)
 {
-    uint32_t depths = t->steps_depths ? t->steps_depths : PT_FIRST_DEPTHS;
+    uint32_t depths = t->steps_depths ? t->steps_depths : t->first_depths ? t->first_depths : PT_FIRST_DEPTHS;
     while (depths <= depth)
         depths *= 2;
     pt_step *steps = realloc(t->steps, depths * sizeof *steps);

@@ -7,6 +7,21 @@
 
 /* ---- which tasks are known ---- */
 
+typedef struct { /* the arrays by depth of a greenlet that does not run now */
+    pt_open *open;
+    pt_open_call *calls;
+    pt_step *steps;
+    uint32_t depths, steps_depths;
+} pt_stack;
+
+static inline void pt_free_stack(pt_stack *stack)
+{
+    free(stack->open);
+    free(stack->calls);
+    free(stack->steps);
+    *stack = (pt_stack){NULL, NULL, NULL, 0, 0};
+}
+
 typedef struct {
     PyObject *task;      /* its address; never followed */
     PyObject *reference; /* weak, untracked: says whether the task at that address is still the same */
@@ -17,6 +32,7 @@ typedef struct {
     uint64_t loop;
     Py_hash_t name; /* the hash of its name as it was last written */
     uint16_t kind;
+    pt_stack stack;
     uint16_t watched; /* its loop shows what makes it ready */
 } pt_known_task;
 
@@ -103,6 +119,7 @@ static PT_COLD int pt_grow_tasks(void)
             continue;
         if (!known->reference || !table) {
             Py_XDECREF(known->reference);
+            pt_free_stack(&known->stack);
             free(known);
             continue;
         }

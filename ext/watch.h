@@ -5,6 +5,7 @@
 #ifndef PT_WATCH_H
 #define PT_WATCH_H
 
+#include "greenlets.h"
 #include "steps.h"
 
 enum pt_action {
@@ -21,6 +22,7 @@ enum pt_action {
     PT_TAKE_UP,       /* and is there */
     PT_TAKE_UP_JOB,   /* and is there, first in the argument's `_job` */
     PT_NEVER_AWAITED, /* the argument is a coroutine that goes unused */
+    PT_LOADED_GREENLETS, /* when it returns, greenlet is loaded */
     PT_LOOP_TROUBLE,  /* the argument is asyncio's account of some trouble */
 };
 
@@ -50,6 +52,7 @@ static const pt_watched pt_watch_list[] = {
     {"_WorkItem.__init__", "concurrent/futures/thread.py", PT_HAND_OVER, "self"},
     {"_WorkItem.run", "concurrent/futures/thread.py", PT_TAKE_UP, "self"},
     {"_warn_unawaited_coroutine", "warnings.py", PT_NEVER_AWAITED, "coro"},
+    {"<module>", "greenlet/__init__.py", PT_LOADED_GREENLETS, NULL},
     {"Runner.reschedule", "trio/_core/_run.py", PT_RESCHEDULE, "task"},
     {"Runner.task_exited", "trio/_core/_run.py", PT_TASK_EXITED, "task"},
     {"ThreadCache.start_thread_soon", "trio/_core/_thread_cache.py", PT_HAND_OVER, "fn"},
@@ -433,7 +436,7 @@ static PT_COLD void pt_at_loop_trouble(PyObject *context)
 static PT_COLD void pt_watch_entry(uint8_t watched, uint32_t depth)
 {
     enum pt_action action = pt_watch_list[watched].action;
-    if (action == PT_MAKE_TASK || action == PT_AWAIT_GROUP || action == PT_AWAIT_SET || action == PT_AWAIT_ONE ||
+    if (action == PT_MAKE_TASK || action == PT_LOADED_GREENLETS || action == PT_AWAIT_GROUP || action == PT_AWAIT_SET || action == PT_AWAIT_ONE ||
         (action == PT_RUN_HANDLE && !pt_end_callbacks && !pt_parcels_used))
         return;
     pt_error error = pt_put_error_by();
@@ -480,9 +483,11 @@ static PT_COLD void pt_watch_entry(uint8_t watched, uint32_t depth)
     pt_put_error_back(error);
 }
 
-/* A function that makes tasks is about to return this one; the record of that comes after. */
+/* A watched function is about to return this, maybe a new task; the record of that comes after. */
 static PT_COLD void pt_watch_return(uint8_t watched, uint32_t depth, PyObject *value)
 {
+    if (pt_watch_list[watched].action == PT_LOADED_GREENLETS)
+        pt_trace_threads();
     if (pt_watch_list[watched].action != PT_MAKE_TASK || !value || !pt_is_task(value))
         return;
     pt_known_task *known = pt_find_task(value);

@@ -23,6 +23,7 @@
 #define PT_MAX_PAYLOAD (PT_CHUNK_BYTES - 16u)
 #define PT_MAX_TEXT 4096u /* of a name */
 #define PT_FIRST_DEPTHS 512u
+#define PT_FIRST_GREENLET_DEPTHS 32u
 #define PT_NO_CHUNK UINT32_MAX
 
 /* A file is mapped from multiples of the page size only: 16 KiB on Apple's processors, up to 64 KiB on other ARM
@@ -74,6 +75,8 @@ typedef struct {
     pt_seat *seat;
     pt_step *steps; /* by depth; none before the first coroutine */
     uint32_t steps_depths;
+    uint32_t first_depths;     /* 0 = PT_FIRST_DEPTHS: how large the arrays by depth begin */
+    uint32_t traces_greenlets; /* whether the library tells of this thread's switches */
     int64_t name_hash; /* of the name last written */
     uint32_t alive;
     pt_seat seats[PT_SEATS];
@@ -501,7 +504,7 @@ static PT_COLD int pt_put_payload(uint32_t kind, uint32_t id, const void *head, 
 /* Make room in the arrays by depth; called where `depth` is beyond them. */
 static PT_COLD int pt_deepen(pt_thread_state *t, uint32_t depth)
 {
-    uint32_t depths = t->depths ? t->depths : PT_FIRST_DEPTHS;
+    uint32_t depths = t->depths ? t->depths : t->first_depths ? t->first_depths : PT_FIRST_DEPTHS;
     if (depth >= 1u << 24)
         return 0;
     while (depths <= depth)

@@ -86,6 +86,10 @@ cdef extern from "watch.h":
     void pt_watch_return(uint8_t watched, uint32_t depth, PyObject *value) noexcept
     void pt_watch_yield(uint8_t watched, uint32_t depth, PyObject *value) noexcept
 
+cdef extern from "greenlets.h":
+    void pt_trace_thread(pt_thread_state *t) noexcept
+    void pt_leave_greenlets() noexcept
+
 cdef extern from "glob.h" nogil:
     bint pt_glob_matches(const char *glob, const char *name)
 

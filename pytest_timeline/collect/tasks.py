@@ -175,9 +175,9 @@ class _Drawing:
 
     def _add_task(self, task: _Task) -> Track:
         under = self._threads.get(task.thread)
-        about = (task.name or f"task {task.id}", task.native_id, task.id)
-        track = Track("task", *about, task.frames, self._names, under=under)
-        state = Track("state", *about, task.states, self._names, under=track)
+        name = task.name or f"task {task.id}"
+        track = Track("task", name, task.native_id, task.id, task.frames, self._names, under=under)
+        state = Track("state", "state", task.native_id, task.id, task.states, self._names, under=track)
         if task.lost_steps:
             track.args["folded_steps"] = task.lost_steps
         if task.thrown and task.ended:

@@ -12,6 +12,7 @@ import call_cost
 import children
 import codec
 import empty
+import loops
 import memory
 import report
 import suites
@@ -20,7 +21,7 @@ import viewer
 
 def main() -> None:
     """Measure the figures that the command line names, one after another."""
-    figures = {module.__name__: module for module in (call_cost, suites, empty, children, codec, memory, viewer)}
+    figures = {module.__name__: module for module in (call_cost, suites, empty, children, loops, codec, memory, viewer)}
     parser = argparse.ArgumentParser(prog="python tests/benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument("figures", nargs="*", metavar="FIGURE", help=", ".join(figures))
     parser.add_argument("--all", action="store_true", help="measure every figure")

@@ -282,7 +282,7 @@ def test_another_thread_schedules_a_callback(tmp_path: Path) -> None:
         await future
     """,
     )
-    assert list(links(spool).values())[0] == [("other", False), ("MainThread", True)]
+    assert next(iter(links(spool).values())) == [("other", False), ("MainThread", True)]
 
 
 def notes(spool: SpoolFile) -> list[tuple[str, str]]:
