@@ -22,9 +22,9 @@ from spool cimport (
 )
 from table cimport find
 from tasks cimport (
-    LONGEST_TEXT, READY, Loops, Place, Stack, Task, abandon, add_arrow, add_note, begin_scope, frame_in, frame_out,
-    free_loops, free_stack, hand_over, here, make_names, make_ready, note_block, set_state, switch_in, switch_out,
-    take_up, task_of, touch,
+    LONGEST_TEXT, READY, Loops, Place, Stack, Task, abandon, add_arrow, add_note, await_task, begin_scope, destroy,
+    frame_in, frame_out, free_loops, free_stack, hand_over, here, make_names, make_ready, set_state, switch_in,
+    switch_out, take_up, task_of,
 )
 
 cdef struct Link:            # the reader's own view of a chunk
@@ -440,11 +440,11 @@ cdef inline int take_of_loop(Reader *r, Thread *t, uint32_t kind, uint32_t depth
         k.armed_depth = depth
         k.busy = True
     elif kind == PT_READY:
-        make_ready(&r.loops, task, here(k, t.serial, tick), tick)
+        make_ready(&r.loops, k, task, t.serial, tick)
     elif kind == PT_ENDED:
-        begin_scope(k, depth, Place(True, id, t.serial, task.ran))
+        begin_scope(k, depth, Place(True, id, t.serial, task.ran, 0))
     elif k.open and id != k.steps[k.open - 1].task.id:
-        k.steps[k.open - 1].task.awaits = id
+        await_task(k.steps[k.open - 1].task, id)
     return 0
 
 
@@ -473,14 +473,19 @@ cdef inline int take_task(Reader *r, Thread *t, uint32_t id, const pt_task *abou
 cdef inline int take_link(Reader *r, Thread *t, uint32_t token, const pt_link *link, uint64_t tick) except -1 nogil:
     """Work or a result changes threads."""
     cdef Place place
+    cdef Task *task
     if not link.taken:
         return hand_over(&r.loops, token, here(t.stack, t.serial, tick))
     place = take_up(&r.loops, token)
     if place.known:
-        if not t.loops:
-            add_arrow(&r.loops, place, Place(True, 0, t.serial, tick))
-            return 0
-        begin_scope(t.stack, link.depth, place)
+        if t.loops:
+            begin_scope(t.stack, link.depth, place)
+            task = <Task *> find(&r.loops.tasks, place.origin)
+            if task != NULL:
+                task.result = place
+        else:
+            add_arrow(&r.loops, place, Place(True, 0, t.serial, tick, 0))
+            t.stack.origin = place.task
     return 0
 
 
@@ -508,6 +513,7 @@ cdef inline int go_to(Reader *r, Thread *t, uint32_t id, uint64_t tick) except -
 
 cdef inline int take_payload(Reader *r, Thread *t, uint64_t word, char *data, uint64_t tick) except -1 nogil:
     cdef uint32_t kind = PT_KIND(word), size = PT_DEPTH(word), id = PT_ID(word)
+    cdef Task *task
     if kind == PT_STRING or kind == PT_CODE or kind == PT_CALLABLE:
         take_name(r, id, kind, data, size)
     elif kind == PT_THREAD and size >= sizeof(pt_thread):
@@ -521,6 +527,9 @@ cdef inline int take_payload(Reader *r, Thread *t, uint64_t word, char *data, ui
         take_link(r, t, id, <pt_link *> data, tick)
     elif kind == PT_NOTE:
         add_note(&r.loops, id, t.serial, tick, data, size)
+        task = <Task *> find(&r.loops.tasks, id)
+        if task != NULL and size == 23 and memcmp(data, b"destroyed while pending", 23) == 0:
+            destroy(&r.loops, task, tick)
     elif kind == PT_SWITCH:
         go_to(r, t, id, tick)
     elif kind == PT_PROCESS:

@@ -38,6 +38,7 @@ cdef enum:
     MOST_BLOCKS = 1 << 14
     MOST_NOTES = 1 << 10
     MOST_TOKENS = 1 << 16    # handed over and not taken up
+    MOST_AWAITS = 128        # tasks that one waits for
     LONGEST_TEXT = 500
 
 cdef struct Place:           # where something came from
@@ -45,6 +46,7 @@ cdef struct Place:           # where something came from
     uint32_t task            # 0 = the thread
     uint32_t thread          # serial
     uint64_t tick
+    uint32_t origin          # the task whose work the thread did, 0 = none
 
 cdef struct Awaited:         # a frame of an await stack, beside its entry in the nest
     uint64_t left            # tick of its newest yield, 0 = it runs
@@ -83,7 +85,10 @@ cdef struct Task:
     uint64_t since           # tick at which that began
     uint64_t ran             # a tick in the newest time that it ran
     Place source             # of what made it ready
-    uint32_t awaits          # the task that it waits for
+    Place result             # of its work in an executor
+    uint32_t *awaits         # the tasks that it waits for
+    size_t awaits_count
+    size_t awaits_room
     uint64_t window          # number of the newest in which it did anything
     uint64_t steps           # in that window
     uint64_t lost_steps      # ... which are not drawn
@@ -117,6 +122,8 @@ cdef struct Stack:           # of frames: a thread's, or a greenlet's
     uint32_t armed_depth
     bint busy                # any of these is there
     bint broken              # something happened since the newest yield
+    uint32_t stepped         # the task of the newest step, as long as the callback that made it goes on
+    uint32_t origin          # the task whose work this thread does
     Task *greenlet           # whose stack it is
 
 cdef struct Arrow:
@@ -192,6 +199,7 @@ cdef inline void free_task(Loops *l, Task *task) noexcept nogil:
     if task.stack != NULL:
         free_stack(task.stack)
         free(task.stack)
+    free(task.awaits)
     free(task.name)
     free(task)
 
@@ -384,8 +392,8 @@ cdef inline Place here(const Stack *k, uint32_t thread, uint64_t tick) noexcept 
     if scope != NULL and (step == NULL or scope.depth >= step.depth):
         return scope.place
     if step != NULL:
-        return Place(True, step.task.id, thread, tick)
-    return Place(True, k.greenlet.id if k.greenlet != NULL else 0, thread, tick)
+        return Place(True, step.task.id, thread, tick, 0)
+    return Place(True, k.greenlet.id if k.greenlet != NULL else 0, thread, tick, k.origin)
 
 
 cdef inline int add_arrow(Loops *l, Place source, Place target) except -1 nogil:
@@ -445,7 +453,7 @@ cdef inline int hand_over(Loops *l, uint32_t token, Place place) except -1 nogil
 
 cdef inline Place take_up(Loops *l, uint32_t token) noexcept nogil:
     cdef Place *found = <Place *> find(&l.tokens, token)
-    cdef Place place = Place(False, 0, 0, 0)
+    cdef Place place = Place(False, 0, 0, 0, 0)
     if found != NULL:
         place = found[0]
         drop(&l.tokens, token)
@@ -453,11 +461,11 @@ cdef inline Place take_up(Loops *l, uint32_t token) noexcept nogil:
     return place
 
 
-cdef inline int make_ready(Loops *l, Task *task, Place source, uint64_t tick) except -1 nogil:
-    """What runs at `source` wakes the task."""
+cdef inline int make_ready(Loops *l, const Stack *k, Task *task, uint32_t thread, uint64_t tick) except -1 nogil:
+    """What runs here wakes the task; after its step, and still in the same callback, it is the task itself."""
     touch(l, task)
-    if not task.source.known:
-        task.source = source
+    if not task.source.known and (k.open or k.scoped or k.stepped != task.id):
+        task.source = here(k, thread, tick)
     if task.running:
         task.woken = True
     elif not task.ended:
@@ -500,6 +508,7 @@ cdef inline int name_step(Loops *l, Task *task, NameTable *names) except -1 nogi
 cdef inline int run(Loops *l, Task *task, uint32_t thread, uint64_t native_id, uint64_t tick) except -1 nogil:
     """The task runs from now on, on that thread."""
     cdef Task *awaited
+    cdef size_t i
     touch(l, task)
     if task.ended:  # not it, but what an excluded frame awaited
         task.state = WAITING
@@ -518,13 +527,39 @@ cdef inline int run(Loops *l, Task *task, uint32_t thread, uint64_t native_id, u
     task.woken = False
     set_state(l, task, RUNNING, tick)
     task.ran = task.since
-    if not task.source.known and task.awaits:
-        awaited = <Task *> find(&l.tasks, task.awaits)
-        if awaited != NULL and awaited.ended:
-            task.source = Place(True, awaited.id, 0, awaited.ran)
-    add_arrow(l, task.source, Place(True, task.id, thread, task.since))
-    task.source.known = False
-    task.awaits = 0
+    if not task.source.known:
+        task.source = task.result
+        for i in range(task.awaits_count):
+            awaited = <Task *> find(&l.tasks, task.awaits[i])
+            if awaited != NULL and awaited.ended and (not task.source.known or awaited.ran > task.source.tick):
+                task.source = Place(True, awaited.id, 0, awaited.ran, 0)
+    add_arrow(l, task.source, Place(True, task.id, thread, task.since, 0))
+    task.source.known = task.result.known = False
+    task.awaits_count = 0
+    return 0
+
+
+cdef inline int await_task(Task *task, uint32_t id) except -1 nogil:
+    """The task waits for that one, and maybe for others."""
+    if task.awaits_count < MOST_AWAITS:
+        task.awaits = <uint32_t *> room_for(task.awaits, task.awaits_count, &task.awaits_room, sizeof(uint32_t))
+        task.awaits[task.awaits_count] = id
+        task.awaits_count += 1
+    return 0
+
+
+cdef inline int destroy(Loops *l, Task *task, uint64_t tick) except -1 nogil:
+    """The task is gone, and was not done."""
+    cdef History *h = task.history
+    if task.running or task.ended or task.stack != NULL:
+        return 0
+    set_state(l, task, NO_STATE, tick)
+    task.ended = max(tick, <uint64_t> 1)
+    if h != NULL:
+        tick = clamped(&h.frames, tick)
+        if h.waits:
+            end_innermost(h, tick, 0, 0)
+        leave_frames(h, 0, tick)
     return 0
 
 
@@ -550,6 +585,7 @@ cdef inline int begin_step(Loops *l, Stack *k, Task *task, uint32_t depth, bint 
     run(l, task, thread, native_id, tick)
     k.steps[k.open] = Step(task, tick, 0, 0, depth, 0, thrown, False)
     k.open += 1
+    k.stepped = task.id
     h = task.history
     if h.waits:
         end_innermost(h, clamped(&h.frames, tick), 0, 0)
@@ -757,6 +793,7 @@ cdef inline int frame_out(Loops *l, Stack *k, NameTable *names, uint32_t kind, u
         since = n.stack[n.open - 1].since
         pop(n, tick, flags, raised)
         if id == l.callback:
+            k.stepped = 0
             note_block(l, n, names, row, since, tick, thread, NULL, 0)
     else:
         n.ignored += 1

@@ -100,7 +100,7 @@ def draw(told: Iterable[tuple[Process, Names, Tasks]], start: int, ns_per_tick: 
     drawn = [(process, names, [_Task(*task) for task in tasks[0]], tasks) for process, names, tasks in told]
     ranked = sorted(
         (task for _, _, tasks, _ in drawn for task in tasks),
-        key=lambda task: (not (task.failed or task.blocked), task.created - (task.ended or 1 << 64)),
+        key=lambda task: (not (task.failed or task.blocked), task.created - (task.ended or 1 << 64), task.id),
     )
     keep = {id(task) for task in ranked[:MOST_TASKS]}
     for process, names, tasks, (_, arrows, blocks, notes, folded) in drawn:

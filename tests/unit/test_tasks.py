@@ -17,6 +17,7 @@ from support.task_programs import CODES, GENERATOR, PLAIN, Program
 END = 1 << 60
 RESUMED, YIELDED, THROWN, CUT_START, CUT_END, HEALED, DIED = (1 << bit for bit in range(7))
 COROUTINE, ITERABLE, ASYNC_GENERATOR = 0x80, 0x100, 0x200
+RUN = 13  # runs a callback of an event loop
 RUNNING, READY, WAITING = "running", "ready", "waiting"
 
 
@@ -64,7 +65,7 @@ class Writer:
         self.spool.code(1, PLAIN, "plain")
         self.spool.code(1, GENERATOR, "generator", flags=0x20)
         self.spool.code(1, 12, "agen", flags=ASYNC_GENERATOR)
-        self.spool.code(1, 13, "Handle._run")
+        self.spool.code(1, RUN, "Handle._run")
         self.spool.callable(1, 14, "time.sleep", blocking=True)
         self.spool.string(1, 20, "ValueError")
         self.spool.string(1, 21, "asyncio.exceptions.CancelledError")
@@ -128,7 +129,7 @@ def test_a_task_is_drawn_from_start_to_return_with_its_waits(writer: Writer) -> 
     writer.tell(
         [
             (10, w.TASK, 0, 1),
-            (20, w.START, 4, PLAIN),
+            (20, w.START, 4, RUN),
             (21, w.STEP, 5, 1),
             (22, w.START, 5, 1),
             (23, w.START, 6, 2),
@@ -136,13 +137,13 @@ def test_a_task_is_drawn_from_start_to_return_with_its_waits(writer: Writer) -> 
             (25, w.RETURN, 7, PLAIN),
             (26, w.YIELD, 6, 2),
             (27, w.YIELD, 5, 1),
+            (28, w.RETURN, 4, RUN),
             (30, w.READY, 0, 1),
             (39, w.STEP, 5, 1),
             (40, w.RESUME, 5, 1),
             (41, w.RESUME, 6, 2),
             (42, w.RETURN, 6, 2),
             (43, w.RETURN, 5, 1),
-            (50, w.RETURN, 4, PLAIN),
         ]
     )
     found = writer.cut(60)
@@ -155,14 +156,14 @@ def test_a_task_is_drawn_from_start_to_return_with_its_waits(writer: Writer) -> 
         (40, 43, RUNNING),
     ]
     assert found.threads[0] == [
-        (20, 50, "plain", 0, 0),
+        (20, 28, "Handle._run", 0, 0),
         (22, 27, "Task-1", 1, 0),
         (22, 27, "c1", 2, YIELDED),
         (23, 26, "c2", 3, YIELDED),
         (24, 25, "plain", 4, 0),
-        (40, 43, "Task-1", 1, 0),
-        (40, 43, "c1", 2, RESUMED),
-        (41, 42, "c2", 3, RESUMED),
+        (40, 43, "Task-1", 0, 0),
+        (40, 43, "c1", 1, RESUMED),
+        (41, 42, "c2", 2, RESUMED),
     ]
     task = found.tasks[1]
     assert (task.steps, task.ticks, task.created, task.ended, task.thrown) == (2, 8, 10, 43, False)
@@ -436,21 +437,41 @@ def test_waits_are_named_as_a_person_would(writer: Writer) -> None:
 
 def test_the_end_of_a_task_is_where_the_arrow_leaves(writer: Writer) -> None:
     writer.tell([(1, w.TASK, 0, 1), (1, w.TASK, 0, 2), *step(10, 1, 1, end=w.YIELD), *step(20, 2, 2, took=4)])
-    writer.tell([(30, w.START, 4, PLAIN), (31, w.ENDED, 4, 2), (32, w.START, 5, PLAIN), (33, w.READY, 0, 1)])
-    writer.tell([(34, w.RETURN, 5, PLAIN), (35, w.RETURN, 4, PLAIN), *step(40, 1, 1, kind=w.RESUME, end=w.YIELD)])
-    writer.tell(
-        [(50, w.START, 4, PLAIN), (51, w.READY, 0, 1), (52, w.RETURN, 4, PLAIN), *step(60, 1, 1, kind=w.RESUME)]
-    )
+    writer.tell([(30, w.START, 4, RUN), (31, w.ENDED, 4, 2), (32, w.START, 5, PLAIN), (33, w.READY, 0, 1)])
+    writer.tell([(34, w.RETURN, 5, PLAIN), (35, w.RETURN, 4, RUN)])
+    writer.tell([(40, w.START, 4, RUN), *step(40, 1, 1, kind=w.RESUME, end=w.YIELD), (42, w.RETURN, 4, RUN)])
+    writer.tell([(50, w.START, 4, RUN), (51, w.READY, 0, 1), (52, w.RETURN, 4, RUN), *step(60, 1, 1, kind=w.RESUME)])
     assert writer.cut(90).arrows[2:] == [
         ((2, 0, 23), (1, 0, 40)),
         ((0, 0, 51), (1, 0, 60)),  # what the callback did ended with it
     ]
 
 
-def test_where_nothing_made_it_ready_the_task_that_it_awaited_did(writer: Writer) -> None:
-    writer.tell([(1, w.TASK, 0, 1), (1, w.TASK, 0, 2), (10, w.STEP, 5, 1), (10, w.START, 5, 1), (11, w.AWAITS, 0, 2)])
-    writer.tell([(12, w.YIELD, 5, 1), *step(20, 2, 2, took=4), *step(30, 1, 1, kind=w.RESUME)])
-    assert writer.cut(90).arrows[-1] == ((2, 0, 23), (1, 0, 30))
+def test_no_arrow_tells_that_a_task_made_itself_ready(writer: Writer) -> None:
+    writer.tell([(1, w.TASK, 0, 1), (9, w.START, 4, RUN), *step(10, 1, 1, end=w.YIELD), (12, w.START, 5, PLAIN)])
+    writer.tell([(13, w.READY, 0, 1), (14, w.RETURN, 5, PLAIN), (15, w.RETURN, 4, RUN), *step(20, 1, 1, kind=w.RESUME)])
+    found = writer.cut(90)
+    assert found.arrows == [((0, 0, 1), (1, 0, 10))]
+    assert found.states[1] == [(1, 10, READY), (10, 11, RUNNING), (11, 13, WAITING), (13, 20, READY), (20, 21, RUNNING)]
+
+
+def test_where_nothing_made_it_ready_the_newest_that_it_awaited_did(writer: Writer) -> None:
+    writer.tell([(1, w.TASK, 0, id) for id in (1, 2, 3, 4)])
+    writer.tell(
+        [(10, w.STEP, 5, 1), (10, w.START, 5, 1), (11, w.AWAITS, 0, 2), (11, w.AWAITS, 0, 3), (11, w.AWAITS, 0, 4)]
+    )
+    writer.tell([(12, w.YIELD, 5, 1), *step(20, 3, 2, took=4), *step(30, 2, 2, took=4), *step(40, 4, 2, end=w.YIELD)])
+    writer.tell(step(50, 1, 1, kind=w.RESUME))
+    assert writer.cut(90).arrows[-1] == ((2, 0, 33), (1, 0, 50))
+
+
+def test_a_task_that_is_destroyed_is_over(writer: Writer) -> None:
+    writer.tell([(1, w.TASK, 0, 1), *step(10, 1, 1, end=w.YIELD)])
+    writer.spool.note(30, 1, "destroyed while pending")
+    found = writer.cut(90)
+    assert found.frames[1] == [(10, 30, "c1", 0, YIELDED, 0), (11, 30, "await c1", 1, 0, 0)]
+    assert found.states[1] == [(1, 10, READY), (10, 11, RUNNING), (11, 30, WAITING)]
+    assert found.tasks[1].ended == 30
 
 
 def test_work_in_an_executor_comes_and_goes(writer: Writer) -> None:
@@ -466,6 +487,19 @@ def test_work_in_an_executor_comes_and_goes(writer: Writer) -> None:
     spool.link(31, 72, 4, taken=True)
     writer.tell([(32, w.READY, 0, 1), (33, w.RETURN, 4, PLAIN), *step(40, 1, 1, kind=w.RESUME)])
     assert writer.cut(90).arrows[1:] == [((1, 0, 11), (0, 1, 21)), ((0, 1, 25), (1, 0, 40))]
+
+
+def test_a_result_wakes_whose_work_it_was_where_nothing_else_tells(writer: Writer) -> None:
+    spool = writer.spool
+    writer.tell([(1, w.TASK, 0, 1), (10, w.STEP, 5, 1), (10, w.START, 5, 1)])
+    spool.link(11, 71)
+    writer.tell([(12, w.YIELD, 5, 1)])
+    spool.link(21, 71, 3, taken=True, thread=1)
+    spool.link(25, 72, thread=1)
+    writer.tell([(30, w.START, 4, PLAIN)])
+    spool.link(31, 72, 4, taken=True)
+    writer.tell([(33, w.RETURN, 4, PLAIN), *step(40, 1, 1, kind=w.RESUME)])
+    assert writer.cut(90).arrows[-1] == ((0, 1, 25), (1, 0, 40))
 
 
 def test_a_long_step_blocks_and_names_what_took_most_of_it(writer: Writer) -> None:
@@ -488,10 +522,9 @@ def test_what_runs_in_a_step_of_another_task_is_not_its_blocking(writer: Writer)
 
 
 def test_a_long_callback_blocks_but_not_for_its_tasks(writer: Writer) -> None:
-    run = 13
     writer.read(block_ticks=50)
-    writer.tell([(1, w.TASK, 0, 1), (100, w.START, 4, run), (105, w.START, 5, PLAIN), (170, w.RETURN, 5, PLAIN)])
-    writer.tell([(175, w.RETURN, 4, run), (200, w.START, 4, run), *step(201, 1, 1, took=60), (265, w.RETURN, 4, run)])
+    writer.tell([(1, w.TASK, 0, 1), (100, w.START, 4, RUN), (105, w.START, 5, PLAIN), (170, w.RETURN, 5, PLAIN)])
+    writer.tell([(175, w.RETURN, 4, RUN), (200, w.START, 4, RUN), *step(201, 1, 1, took=60), (265, w.RETURN, 4, RUN)])
     assert writer.cut(300).blocks == [(0, 0, 100, 175, "plain", "plain"), (0, 1, 201, 261, "c1", "c1")]
 
 
