@@ -607,3 +607,21 @@ def test_tasks_beyond_the_budget_that_live_are_counted_by_the_step(writer: Write
     assert sum(task.ticks for task in told) + found.folded[2] == 3 * count
     assert any(task.lost_steps for task in told)
     assert_sound(found)
+
+
+def test_all_tasks_together_have_about_as_many_slices_as_a_track_may_have(writer: Writer) -> None:
+    writer.read(max_slices=1000)
+    draw = random.Random(1)
+    tick, tasks, rounds = 1000, 20, 100
+    writer.tell([(id, w.TASK, 0, id) for id in range(1, tasks + 1)])
+    for round in range(rounds):
+        for id in range(1, tasks + 1):
+            took = draw.randint(1, 5000)
+            writer.tell(step(tick, id, 1, kind=w.RESUME if round else w.START, end=w.YIELD, took=took))
+            tick += took + draw.randint(1, 5000)
+    found = writer.cut(tick)
+    rows = sum(len(slices) for task in found.tasks.values() for slices in (task.frames, task.states))
+    assert 300 < rows <= 2000  # 8000 without a limit
+    assert all(len(task.states) for task in found.tasks.values())
+    assert sum(task.states.folded + len(task.states) for task in found.tasks.values()) == tasks * (2 * rounds + 1)
+    assert sum(task.steps for task in found.tasks.values()) == tasks * rounds
