@@ -27,7 +27,7 @@ def build(target: Path) -> list[Path]:
     from Cython.Build import cythonize
     from setuptools import Distribution, Extension
 
-    headers = [str(p.relative_to(ROOT)) for p in sorted((ROOT / "ext").iterdir()) if p.suffix in {".h", ".pxd"}]
+    headers = [str(p.relative_to(ROOT)) for p in sorted((ROOT / "ext").iterdir()) if p.suffix in {".h", ".pxd", ".pxi"}]
     extensions = [
         Extension(
             name,

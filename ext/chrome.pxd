@@ -9,13 +9,14 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset, strlen
 
 from buffer cimport DRAIN_BYTES, Buffer, append, append_text, drain, reserve
-from columns cimport CALLABLE, CODE, CUT_END, CUT_START, DIED, HEALED, RESUMED, THROWN, YIELDED, Columns, Name
-from walk cimport (FlowEnd, Folded, MAX_DEPTH, Walk, Window, cut, enter, find, folded_into, is_over, is_plain, leave,
-                   left_open, nanoseconds)
+from columns cimport (CALLABLE, CUT_END, CUT_START, DIED, HEALED, RESUMED, THROWN, WAIT, YIELDED, Columns, Name,
+                      index_of)
+from walk cimport (FlowEnd, Folded, MAX_DEPTH, Walk, Window, cut, enter, find, folded_into, has_place, is_over,
+                   is_plain, leave, left_open, nanoseconds)
 
 cdef struct Heads:           # the part of an object that is the same for each slice of a name
     Buffer text
-    size_t *start            # by id: where in `text`, plus one; 0 = not made yet
+    size_t *start            # by index_of(id): where in `text`, plus one; 0 = not made yet
     uint32_t *length
 
 cdef struct Times:           # ns
@@ -88,17 +89,19 @@ cdef inline int define(Objects *o, uint32_t id) except -1 nogil:
     append_quoted(text, name)
     if name.kind == CALLABLE:
         append_literal(text, ',"cat":"c","ph":"X",')
+    elif name.kind == WAIT:
+        append_literal(text, ',"cat":"await","ph":"X",')
     else:
         append_literal(text, ',"cat":"python","ph":"X",')
     append(text, o.lane, o.lane_length)
     append_literal(text, ',"args":{')
-    if name.kind == CODE:
+    if has_place(name):
         append_literal(text, '"file":')
         append_quoted(text, find(o.window, name.file))
         append_literal(text, ',"line":')
         append_decimal(text, name.line)
-    o.heads.start[id] = start + 1
-    o.heads.length[id] = <uint32_t> (text.size - start)
+    o.heads.start[index_of(id)] = start + 1
+    o.heads.length[index_of(id)] = <uint32_t> (text.size - start)
     return 0
 
 
@@ -146,9 +149,10 @@ cdef inline int append_args(Objects *o, size_t row) except -1 nogil:
 
 cdef inline int write_slice(Objects *o, size_t row, uint64_t start, uint64_t end) except -1 nogil:
     cdef uint32_t id = o.window.columns.name[row]
-    if not o.heads.start[id]:
+    cdef uint32_t at = index_of(id)
+    if not o.heads.start[at]:
         define(o, id)
-    append(o.out, o.heads.text.bytes + o.heads.start[id] - 1, o.heads.length[id])
+    append(o.out, o.heads.text.bytes + o.heads.start[at] - 1, o.heads.length[at])
     if not is_plain(o.window, row, THROWN | CUT_START | CUT_END | HEALED | DIED | RESUMED | YIELDED):
         o.comma = o.out.bytes[o.out.size - 1] != c'{'
         append_args(o, row)
@@ -225,7 +229,7 @@ cdef inline int encode(Buffer *out, const Window *window, Walk *walk, const char
     o.lane = lane
     o.lane_length = lane_length
     for row in range(c.count):
-        names = max(names, c.name[row])
+        names = max(names, <size_t> index_of(c.name[row]))
     o.heads.start = <size_t *> calloc(names + 1, sizeof(size_t))
     o.heads.length = <uint32_t *> calloc(names + 1, sizeof(uint32_t))
     try:

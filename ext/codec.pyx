@@ -15,14 +15,16 @@ cimport html
 cimport perfetto
 from buffer cimport Buffer
 from columns cimport (
-    CODE, CUT_START, STRING, Columns, Name, NameTable, define_name, find_name, free_columns, free_names, grown, reserve,
+    CODE, CUT_END, CUT_START, STRING, WAIT, Columns, Name, NameTable, define_name, find_name, free_columns, free_names, grown,
+    index_of, reserve,
 )
 from flows cimport find_rows
-from nest cimport cut, die, snapshot
+from nest cimport Nest, cut, die, snapshot
 from reader cimport (
     MARKED, News, Pause, Reader, Thread, advance, cut_lane, forget_idle, forget_news, free_reader, give_memory, scan,
-    snapshot_lane, start_reader,
+    snapshot_lane, start_reader, stop,
 )
+from tasks cimport Arrow, Block, Folded as FoldedTasks, Loops, Note, Task, end_all, next_window, prepare
 from spool cimport (
     PT_CHILD, PT_CHUNK_BYTES, PT_CHUNKS_OFFSET, PT_MAGIC, PT_MAX_CHUNKS, PT_VERSION, pt_header, pt_load32, pt_load64,
     pt_monotonic_ns, pt_now, pt_store32, pt_store64,
@@ -74,7 +76,7 @@ cdef class Names:
         cdef const Name *file
         if name == NULL:
             raise KeyError(id)
-        file = find_name(&self.table, name.file) if name.kind == CODE else NULL
+        file = find_name(&self.table, name.file) if name.kind in (CODE, WAIT) else NULL
         return (
             name.text[:name.length].decode("utf-8", "replace"), name.kind,
             file.text[:file.length].decode("utf-8", "replace") if file != NULL else "", name.line, name.flags,
@@ -95,10 +97,14 @@ cdef class Slices:
     def __len__(self):
         return self.columns.count
 
-    @property
-    def start(self):
-        """The tick at which the first slice begins, 0 if there is none."""
-        return self.columns.start[0] if self.columns.count else 0
+    def open(self):
+        """Return [(name id, tick of its begin)] of the slices that go on after the window, outermost first."""
+        cdef size_t row
+        cdef list opened = []
+        for row in range(self.columns.count):
+            if self.columns.flags[row] & CUT_END:
+                opened.append((self.columns.name[row], self.columns.start[row]))
+        return opened
 
     def add(self, uint64_t start, uint64_t end, uint32_t name, uint32_t depth, uint8_t flags=0, uint32_t raised=0,
             uint64_t folded=0, uint64_t folded_ticks=0):
@@ -178,12 +184,14 @@ cdef class Spool:
     def __cinit__(self):
         memset(&self.reader, 0, sizeof(Reader))
 
-    def __init__(self, str path, *, uint64_t window=0, uint64_t min_ticks=0, size_t max_slices=0, bint private=False):
+    def __init__(self, str path, *, uint64_t window=0, uint64_t min_ticks=0, size_t max_slices=0, bint private=False,
+                 size_t max_tasks=500, uint64_t block_ticks=0):
         """Map the file `path`; its first window starts at the tick `window`.
 
         Leaves shorter than `min_ticks` are folded, and so many of them that a track of one window has no more than
         `max_slices` (0 = no limit). A `private` one changes nothing in the file and sees only what is in it by now,
-        so that somebody else may be its reader.
+        so that somebody else may be its reader. `max_tasks` is how many tasks of a window are drawn at least; more than
+        twice as many are not kept. What takes `block_ticks` or more blocks its event loop (0 = nothing does).
 
         Raises BlockingIOError when its writer has not made it ready yet, ValueError when it is no spool of this
         version, OSError.
@@ -199,8 +207,8 @@ cdef class Spool:
             raise ValueError(f"{path} has version {self.reader.header.version}, not {PT_VERSION}")
         self.names = Names()
         self.reader.names = &self.names.table
-        self.reader.min_ticks = min_ticks
-        self.reader.max_slices = max_slices
+        self.reader.loops.most = max_tasks
+        self.limit(min_ticks, max_slices, block_ticks)
         start_reader(&self.reader, window)
 
     def __dealloc__(self):
@@ -213,10 +221,11 @@ cdef class Spool:
         self.names = Names(names, self.first_id)
         self.reader.names = &self.names.table
 
-    def limit(self, uint64_t min_ticks, size_t max_slices):
+    def limit(self, uint64_t min_ticks, size_t max_slices, uint64_t block_ticks=0):
         """Set what the constructor was given anew, from the next window on."""
-        self.reader.min_ticks = min_ticks
-        self.reader.max_slices = max_slices
+        self.reader.min_ticks = self.reader.loops.min_ticks = min_ticks
+        self.reader.max_slices = self.reader.loops.max_slices = max_slices
+        self.reader.loops.threshold = block_ticks
 
     cdef remap(self):
         """Map all that the file has."""
@@ -280,7 +289,7 @@ cdef class Spool:
         cdef uint64_t total = 0
         for i in range(self.reader.count):
             total += self.reader.threads[i].nest.ignored
-        return total
+        return total + self.reader.loops.ignored
 
     @property
     def command(self):
@@ -389,10 +398,11 @@ cdef class Spool:
     def cut(self, uint64_t tick):
         """End the window at `tick` and start the next.
 
-        Return ([(serial, native id, thread name, slices)], GIL lane): each track that has anything; the lane is
-        (slices, names) with thread serials as ids, or None when only one thread ran.
+        Return ([(serial, native id, thread name, slices)], GIL lane, tasks): each track that has anything; the lane is
+        (slices, names) with thread serials as ids, or None when only one thread ran; tasks as the stub has them.
         """
         window = self.window(tick, True)
+        next_window(&self.reader.loops, tick)
         forget_idle(&self.reader)
         return window
 
@@ -423,7 +433,57 @@ cdef class Spool:
             slices = taken(&columns)
             if len(slices) or slices.columns.outer_folded:
                 tracks.append((t.serial, t.native_id, thread_name(t), slices))
-        return tracks, lane
+        return tracks, lane, self.tasks(tick, ends)
+
+    cdef tuple tasks(self, uint64_t tick, bint ends):
+        cdef Loops *loops = &self.reader.loops
+        cdef FoldedTasks folded = loops.folded
+        cdef Columns columns
+        cdef Task *task
+        cdef Arrow *a
+        cdef Block *b
+        cdef Note *n
+        cdef size_t i
+        cdef int nest
+        cdef bint drawn
+        cdef list tasks = [], arrows = [], blocks = [], notes = []
+        for i in range(loops.tasks.room):
+            task = <Task *> loops.tasks.entries[i].value
+            if task == NULL:
+                continue
+            prepare(loops, task, &drawn)
+            if not drawn:
+                if task.window == loops.number:
+                    folded.tasks += 1
+                    folded.steps += task.steps
+                    folded.ticks += task.ticks
+                continue
+            nests = []
+            for nest in range(2):
+                if ends:
+                    cut(&task.history.states if nest else &task.history.frames, tick, 0 if nest else loops.min_ticks,
+                        loops.max_slices, &columns)
+                else:
+                    snapshot(&task.history.states if nest else &task.history.frames, tick, &columns)
+                nests.append(taken(&columns))
+            tasks.append((
+                task.id, task.name[:task.name_size].decode("utf-8", "replace") if task.name_size else "", task.thread,
+                task.native_id, task.created, task.ended, bool(task.thrown), task.raised, bool(task.failed),
+                bool(task.blocked), task.steps, task.lost_steps, task.ticks, nests[0], nests[1],
+            ))
+        for i in range(loops.arrow_count):
+            a = &loops.arrows[i]
+            arrows.append((a.source.task, a.source.thread, a.source.tick, a.target.task, a.target.thread,
+                           a.target.tick))
+        for i in range(loops.block_count):
+            b = &loops.blocks[i]
+            blocks.append((b.thread, b.task, b.start, b.end, b.frame, b.function))
+        for i in range(loops.note_count):
+            n = &loops.notes[i]
+            notes.append((n.task, n.thread, n.tick, n.text[:n.size].decode("utf-8", "replace")))
+        if not (tasks or arrows or blocks or notes or folded.tasks):
+            return None
+        return tasks, arrows, blocks, notes, (folded.tasks, folded.steps, folded.ticks)
 
     def stacks(self):
         """Return [(serial, native id, thread name, [(name id, tick of its entry)])]: what each thread has open.
@@ -431,12 +491,14 @@ cdef class Spool:
         The outermost comes first. Threads that have nothing open are left out.
         """
         cdef Thread *t
+        cdef Nest *nest
         cdef size_t i, j
         cdef list stacks = []
         for i in range(self.reader.count):
             t = self.reader.threads[i]
-            if t.nest.open:
-                opened = [(t.nest.stack[j].id, t.nest.stack[j].since) for j in range(t.nest.open)]
+            nest = t.stack.nest
+            if nest.open:
+                opened = [(nest.stack[j].id, nest.stack[j].since) for j in range(nest.open)]
                 stacks.append((t.serial, t.native_id, thread_name(t), opened))
         return stacks
 
@@ -449,8 +511,11 @@ cdef class Spool:
         for i in range(self.reader.count):
             if self.reader.threads[i].head != UINT64_MAX:
                 return
+        tick = max(tick, self.reader.last)
         for i in range(self.reader.count):
-            die(&self.reader.threads[i].nest, max(tick, self.reader.last))
+            stop(self.reader.threads[i])
+            die(&self.reader.threads[i].nest, tick)
+        end_all(&self.reader.loops, tick)
 
 
 cdef str thread_name(Thread *t):
@@ -582,14 +647,15 @@ def uses(Slices slices not None):
     cdef size_t row
     cdef size_t ids = 0
     for row in range(c.count):
-        ids = max(ids, max(c.name[row], c.raised[row]))
+        ids = max(ids, max(index_of(c.name[row]), index_of(c.raised[row])))
     found = <html.Use *> calloc(ids + 1, sizeof(html.Use))
     if found == NULL:
         raise MemoryError
     try:
         with nogil:
             html.add_uses(c, found)
-        return {row: (found[row].count, found[row].ticks) for row in range(ids + 1) if found[row].count}
+        return {row >> 1 | (row & 1) << 31: (found[row].count, found[row].ticks)
+                for row in range(ids + 1) if found[row].count}
     finally:
         free(found)
 

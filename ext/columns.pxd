@@ -33,21 +33,29 @@ cdef enum NameKind:
     STRING = 16              # the values are spool.h's pt_kind
     CODE = 17
     CALLABLE = 18
+    WAIT = 256               # made by the reader: what a suspended task waits for, named "await NAME"
 
 cdef struct Name:
     const char *text         # UTF-8, not terminated; NULL = unknown id
     uint32_t length
     uint32_t kind            # NameKind; in a table, 0 = not defined; stored last
-    uint32_t file            # CODE: id of a STRING
-    uint32_t line            # CODE
+    uint32_t file            # CODE, WAIT: id of a STRING
+    uint32_t line            # CODE, WAIT
     uint32_t flags           # CODE: co_flags; CALLABLE: PT_BLOCKING
 
 cdef enum:
     FIRST_BLOCK = 8          # the first block of names has two to the power of this, each further one twice as many
     BLOCKS = 26
 
+cdef extern from *:
+    """
+    #define MADE 0x80000000u
+    """
+    const uint32_t MADE      # ids with this bit are not the recorder's: the reader made them, for each process its own
+
 cdef struct NameTable:
-    Name *blocks[BLOCKS]     # an entry never moves: one thread may look names up while another defines more
+    Name *blocks[2 * BLOCKS]  # an entry never moves: one thread may look names up while another defines more
+    #                           the second half is of the ids with MADE
     uint32_t first_id
     size_t count
     const NameTable *parent  # has the ids below `first_id`
@@ -55,11 +63,13 @@ cdef struct NameTable:
 
 cdef inline Name *name_slot(const NameTable *table, uint32_t id, int *block, size_t *size) noexcept nogil:
     """Return the place of an id that is not below `first_id`, NULL when its block (of so many names) is missing."""
-    cdef uint64_t place = <uint64_t> id - table.first_id + (1 << FIRST_BLOCK)
+    cdef uint64_t place = <uint64_t> (id & ~MADE if id & MADE else id - table.first_id) + (1 << FIRST_BLOCK)
     block[0] = 0
     while place >> (FIRST_BLOCK + 1 + block[0]):
         block[0] += 1
     size[0] = <size_t> 1 << (FIRST_BLOCK + block[0])
+    if id & MADE:
+        block[0] += BLOCKS
     return table.blocks[block[0]] + (place - size[0]) if table.blocks[block[0]] != NULL else NULL
 
 
@@ -68,7 +78,7 @@ cdef inline const Name *find_name(const NameTable *table, uint32_t id) noexcept 
     cdef const Name *slot
     cdef int block
     cdef size_t size
-    while id < table.first_id:
+    while id < table.first_id:  # no recorder comes as far as MADE
         if table.parent == NULL:
             return NULL
         table = table.parent
@@ -107,12 +117,17 @@ cdef inline int define_name(NameTable *table, uint32_t id, const Name *name) exc
     return 0
 
 
+cdef inline uint32_t index_of(uint32_t id) noexcept nogil:
+    """Return where an array has what belongs to an id, so that those with MADE need no more room than the others."""
+    return id << 1 | id >> 31
+
+
 cdef inline void free_names(NameTable *table) noexcept nogil:
     cdef size_t i
     cdef int block
-    for block in range(BLOCKS):
+    for block in range(2 * BLOCKS):
         if table.blocks[block] != NULL:
-            for i in range(<size_t> 1 << (FIRST_BLOCK + block)):
+            for i in range(<size_t> 1 << (FIRST_BLOCK + block % BLOCKS)):
                 free(<void *> table.blocks[block][i].text)
             free(table.blocks[block])
 
@@ -129,7 +144,7 @@ cdef inline int reserve(Columns *c, size_t capacity) except -1 nogil:
     """Make room for `capacity` rows in all."""
     if capacity <= c.capacity:
         return 0
-    capacity = max(capacity, c.capacity * 2, <size_t> 64)
+    capacity = max(capacity, c.capacity * 2, <size_t> 16)
     c.start = <uint64_t *> grown(c.start, capacity * sizeof(uint64_t))
     c.end = <uint64_t *> grown(c.end, capacity * sizeof(uint64_t))
     c.name = <uint32_t *> grown(c.name, capacity * sizeof(uint32_t))

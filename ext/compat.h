@@ -74,15 +74,20 @@ typedef struct {
 
 static int pt_extra_is_plain;
 
-static inline void *pt_extra_of(PyObject *code, Py_ssize_t index)
+static PT_COLD void *pt_ask_extra(PyObject *code, Py_ssize_t index)
 {
     void *result = NULL;
+    pt_get_extra(code, index, &result);
+    return result;
+}
+
+static inline void *pt_extra_of(PyObject *code, Py_ssize_t index)
+{
     if (PT_LIKELY(pt_extra_is_plain)) {
         pt_code_extra *extra = (pt_code_extra *)((PyCodeObject *)code)->co_extra;
         return extra && index < extra->size ? extra->extras[index] : NULL;
     }
-    pt_get_extra(code, index, &result);
-    return result;
+    return pt_ask_extra(code, index);
 }
 
 /* Find out, on a code object that has `expected` there, whether the array may be read directly. */

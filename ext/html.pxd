@@ -9,7 +9,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from buffer cimport Buffer, reserve
-from columns cimport THROWN, Columns
+from columns cimport THROWN, Columns, index_of
 from walk cimport MAX_DEPTH, Folded, Walk, Window, enter, folded_into, is_over, leave, nanoseconds
 
 cdef enum:
@@ -26,8 +26,8 @@ cdef enum:
 
 cdef struct Page:
     Buffer columns[COLUMNS]
-    const uint32_t *index    # by id: its place in the page's names
-    size_t ids               # so many are known
+    const uint32_t *index    # by index_of(id): its place in the page's names
+    size_t ids               # the length of that
     size_t slices
     size_t levels
     uint64_t first           # ns
@@ -56,7 +56,7 @@ cdef inline int append_varint(Buffer *out, uint64_t value) except -1 nogil:
 
 
 cdef inline uint32_t place(const Page *page, uint32_t id) noexcept nogil:
-    return page.index[id] if id < page.ids else 0
+    return page.index[index_of(id)] if index_of(id) < page.ids else 0
 
 
 cdef inline int encode(Page *page, const Window *window, Walk *walk) except -1 nogil:
@@ -121,7 +121,7 @@ cdef inline void close(Page *page, Walk *walk, uint64_t *tails, const size_t *op
 
 
 cdef inline void add_uses(const Columns *c, Use *uses) noexcept nogil:
-    """Add up how often each id is there, as a name or as an exception, and how long it ran itself.
+    """Add up how often each id is there, as a name or as an exception, and how long it ran itself, by index_of(id).
 
     What was folded into a slice, and what is too deep to be drawn, counts as the slice's own time.
     """
@@ -133,12 +133,12 @@ cdef inline void add_uses(const Columns *c, Use *uses) noexcept nogil:
             continue
         ticks = c.end[row] - c.start[row]
         parents[c.depth[row]] = row
-        uses[c.name[row]].count += 1
-        uses[c.name[row]].ticks += ticks
+        uses[index_of(c.name[row])].count += 1
+        uses[index_of(c.name[row])].ticks += ticks
         if c.depth[row]:
-            uses[c.name[parents[c.depth[row] - 1]]].ticks -= ticks
+            uses[index_of(c.name[parents[c.depth[row] - 1]])].ticks -= ticks
         if c.flags[row] & THROWN and c.raised[row]:
-            uses[c.raised[row]].count += 1
+            uses[index_of(c.raised[row])].count += 1
 
 
 cdef inline void free_page(Page *page) noexcept nogil:

@@ -13,10 +13,15 @@ from columns cimport CUT_END, CUT_START, DIED, HEALED, RESUMED, Columns, copy_co
 cdef enum:
     KEPT = CUT_START | CUT_END | DIED
 
+cdef enum:                   # keys are 4 * depth and one of these
+    STEP = 0                 # lies around the frame
+    FRAME = 1
+    C_CALL = 2
+
 cdef struct Open:
     uint64_t since           # tick; the row's start is no earlier than the window's
     size_t row
-    uint32_t key             # 2 * depth of a frame, 2 * depth + 1 of its C call
+    uint32_t key             # of a frame FRAME + 4 * its depth, of a C call in it and of a task's step around it alike
     uint32_t id
 
 cdef struct Nest:
@@ -54,8 +59,8 @@ cdef inline int push(Nest *n, uint32_t key, uint32_t id, uint64_t tick, uint8_t 
     if c.count == c.capacity:
         reserve(c, c.count + 1)
     if n.open == n.room:
-        n.stack = <Open *> grown(n.stack, max(n.room * 2, <size_t> 64) * sizeof(Open))
-        n.room = max(n.room * 2, <size_t> 64)
+        n.stack = <Open *> grown(n.stack, max(n.room * 2, <size_t> 16) * sizeof(Open))
+        n.room = max(n.room * 2, <size_t> 16)
     row = c.count
     c.start[row] = tick
     c.end[row] = tick
@@ -94,9 +99,14 @@ cdef inline void pop(Nest *n, uint64_t tick, uint8_t flags, uint32_t raised) noe
             c.outer_folded_ticks += duration
 
 
-cdef inline int enter(Nest *n, uint32_t key, uint32_t id, uint64_t tick, uint8_t flags) except -1 nogil:
+cdef inline void heal(Nest *n, uint32_t key, uint64_t tick) noexcept nogil:
+    """End what should have been left before something of this key is entered."""
     while n.open and n.stack[n.open - 1].key >= key:
         pop(n, tick, HEALED, 0)
+
+
+cdef inline int enter(Nest *n, uint32_t key, uint32_t id, uint64_t tick, uint8_t flags) except -1 nogil:
+    heal(n, key & ~FRAME, tick)  # a step around a frame is the newer frame's too
     return push(n, key, id, tick, flags)
 
 

@@ -9,9 +9,10 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset, strlen
 
 from buffer cimport DRAIN_BYTES, Buffer, append, append_text, drain, reserve
-from columns cimport CALLABLE, CODE, CUT_END, CUT_START, DIED, HEALED, RESUMED, THROWN, YIELDED, Columns, Name
-from walk cimport (FlowEnd, Folded, MAX_DEPTH, Walk, Window, cut, enter, find, folded_into, is_over, is_plain, leave,
-                   left_open, nanoseconds)
+from columns cimport (CALLABLE, CUT_END, CUT_START, DIED, HEALED, RESUMED, THROWN, WAIT, YIELDED, Columns, Name,
+                      index_of)
+from walk cimport (FlowEnd, Folded, MAX_DEPTH, Walk, Window, cut, enter, find, folded_into, has_place, is_over,
+                   is_plain, leave, left_open, nanoseconds)
 
 cdef enum Wire:
     VARINT = 0
@@ -23,6 +24,7 @@ cdef enum:
     BOOTTIME = 6             # trace_processor's own clock
     PYTHON = 1               # interned categories
     C = 2
+    AWAIT = 3
     PACKET_BYTES = 64        # more than any plain packet
 
 cdef enum Annotation:        # interned names of debug annotations
@@ -44,7 +46,7 @@ cdef struct Sequence:
     const Window *window
     uint32_t id
     uint64_t last            # ns of the newest packet
-    uint32_t *name_iids      # by id, 0 = not interned yet
+    uint32_t *name_iids      # by index_of(id), 0 = not interned yet
     uint32_t *string_iids
     uint32_t strings
     Buffer begins            # a Template for each interned name, the one with iid 1 first
@@ -141,6 +143,7 @@ cdef inline int begin_sequence(Sequence *s, uint64_t track, uint64_t start) exce
     outer = open_message(out, 12)                    # interned_data
     intern(out, 1, PYTHON, "python", 6)
     intern(out, 1, C, "c", 1)
+    intern(out, 1, AWAIT, "await", 5)
     for i in range(8):
         intern(out, 3, i + 1, annotation[i], strlen(annotation[i]))
     for i in range(3):
@@ -164,7 +167,7 @@ cdef inline int define(Sequence *s, uint32_t id) except -1 nogil:
     append_uint(s.out, 10, s.id)
     outer = open_message(s.out, 12)
     intern(s.out, 2, iid, name.text, name.length)
-    if name.kind == CODE:
+    if has_place(name):
         file = find(s.window, name.file)
         inner = open_message(s.out, 4)               # source_locations
         append_uint(s.out, 1, iid)
@@ -181,9 +184,9 @@ cdef inline int define(Sequence *s, uint32_t id) except -1 nogil:
     begin.bytes[4] = 10 << 3                         # name_iid
     to = put_varint(&begin.bytes[5], iid)
     to[0] = 3 << 3                                   # category_iids
-    to[1] = C if name.kind == CALLABLE else PYTHON
+    to[1] = C if name.kind == CALLABLE else AWAIT if name.kind == WAIT else PYTHON
     to += 2
-    if name.kind == CODE:
+    if has_place(name):
         to = put_varint(to, 34 << 3)                 # source_location_iid
         to = put_varint(to, iid)
     begin.bytes[1] = <uint8_t> (to - &begin.bytes[2])
@@ -191,7 +194,7 @@ cdef inline int define(Sequence *s, uint32_t id) except -1 nogil:
     to = put_varint(to + 1, s.id)
     begin.length = <uint8_t> (to - &begin.bytes[0])
     append(&s.begins, &begin, sizeof(Template))
-    s.name_iids[id] = iid
+    s.name_iids[index_of(id)] = iid
     return 0
 
 
@@ -292,9 +295,9 @@ cdef inline int write_end(Sequence *s, uint64_t now, size_t row) except -1 nogil
     cdef size_t message
     append_uint(out, 8, now - s.last)
     append_uint(out, 10, s.id)
-    if flags & THROWN and not s.string_iids[raised]:
+    if flags & THROWN and not s.string_iids[index_of(raised)]:
         s.strings += 1
-        s.string_iids[raised] = s.strings
+        s.string_iids[index_of(raised)] = s.strings
         name = find(s.window, raised)
         message = open_message(out, 12)
         intern(out, 29, s.strings, name.text, name.length)
@@ -302,7 +305,7 @@ cdef inline int write_end(Sequence *s, uint64_t now, size_t row) except -1 nogil
     message = open_message(out, 11)
     append_uint(out, 9, 2)
     if flags & THROWN:
-        annotate_text(out, EXCEPTION, s.string_iids[raised])
+        annotate_text(out, EXCEPTION, s.string_iids[index_of(raised)])
     annotate_folded(out, s.window, row)
     if where != NULL:
         annotate_text(out, CUT, 1 if where[0] == c's' else 2 if where[0] == c'e' else 3)
@@ -340,11 +343,11 @@ cdef inline int encode_rows(Sequence *s, Walk *walk) except -1 nogil:
         while is_over(walk, s.window, c.depth[row]):
             end_slice(s, walk)
         name = c.name[row]
-        if not s.name_iids[name]:
+        if not s.name_iids[index_of(name)]:
             define(s, name)
         enter(walk, s.window, row)
         if row >= s.window.continued:
-            begin = &(<Template *> s.begins.bytes)[s.name_iids[name] - 1]
+            begin = &(<Template *> s.begins.bytes)[s.name_iids[index_of(name)] - 1]
             if row == s.flow.row:
                 write_begin(s, walk.now, begin)
                 walk.now += 1
@@ -373,8 +376,8 @@ cdef inline int encode(Buffer *out, const Window *window, Walk *walk, uint64_t t
     s.id = id
     s.flow = window.flows
     for row in range(c.count):
-        names = max(names, c.name[row])
-        strings = max(strings, c.raised[row])
+        names = max(names, index_of(c.name[row]))
+        strings = max(strings, index_of(c.raised[row]))
     if not c.count:
         return 0
     walk.now = max(walk.now, nanoseconds(window, c.start[0]))

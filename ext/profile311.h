@@ -7,7 +7,7 @@
 
 /* recorder.pyx sets them */
 static void (*pt_profile_enter)(PyObject *code, uint32_t kind);
-static void (*pt_profile_leave)(PyObject *code, uint32_t kind);
+static void (*pt_profile_leave)(PyObject *code, uint32_t kind, PyObject *value);
 static void (*pt_profile_call)(PyObject *code, uint32_t unit, PyObject *callable);
 static void (*pt_profile_call_end)(PyObject *code, uint32_t unit, uint32_t kind);
 
@@ -34,7 +34,8 @@ static int pt_profile(PyObject *self, PyFrameObject *frame, int what, PyObject *
                                                                  : PT_START);
         break;
     case PyTrace_RETURN:
-        pt_profile_leave(object, !argument ? PT_UNWIND : _Py_OPCODE(word) == YIELD_VALUE ? PT_YIELD : PT_RETURN);
+        pt_profile_leave(object, !argument ? PT_UNWIND : _Py_OPCODE(word) == YIELD_VALUE ? PT_YIELD : PT_RETURN,
+                         argument);
         break;
     case PyTrace_C_CALL:
         pt_profile_call(object, (uint32_t)unit, argument);

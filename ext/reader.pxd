@@ -2,20 +2,29 @@
 
 Nothing in the mapped memory is trusted. Lengths and places are checked, states and ticks are loaded once.
 """
-from libc.stdint cimport UINT64_MAX, int32_t, uint32_t, uint64_t
+from libc.stdint cimport UINT64_MAX, int32_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from columns cimport (
     CALLABLE, CUT_START, RESUMED, THROWN, YIELDED, Columns, Name, NameTable, define_name, find_name, grown,
 )
-from nest cimport Nest, clamped, copy_nest, cut, enter, leave, pop, push, release, start_window
+from nest cimport (
+    C_CALL, FRAME, Nest, clamped, copy_nest, cut, enter, leave, pop, push, release, start_window,
+)
 from spool cimport (
-    PT_BLOCKING, PT_C_RAISE, PT_C_RETURN, PT_CALL, PT_CALLABLE, PT_CHILD, PT_CHUNK_BYTES, PT_CHUNK_RECORDS,
-    PT_CHUNKS_OFFSET, PT_CODE, PT_DEPTH, PT_FREE, PT_FULL, PT_ID, PT_INHERITED, PT_KIND, PT_MARK, PT_OWNED, PT_PAYLOAD,
-    PT_PROCESS, PT_RAISED, PT_REAPED, PT_RESUME, PT_RETURN, PT_START, PT_STRING, PT_TABLE_OFFSET, PT_THREAD, PT_THROW,
-    PT_UNWIND, PT_YIELD, pt_callable, pt_child, pt_chunk, pt_code, pt_header, pt_load32, pt_load64, pt_reaped,
-    pt_record, pt_store32, pt_thread,
+    PT_AWAITS, PT_BLOCKING, PT_C_RAISE, PT_C_RETURN, PT_CALL, PT_CALLABLE, PT_CHILD, PT_CHUNK_BYTES, PT_CHUNK_RECORDS,
+    PT_CHUNKS_OFFSET, PT_CODE, PT_CREATED, PT_DEPTH, PT_ENDED, PT_FREE, PT_FULL, PT_GREENLET, PT_ID, PT_INHERITED,
+    PT_KIND, PT_LINK, PT_MARK, PT_NOTE, PT_OWNED, PT_PAYLOAD, PT_PROCESS, PT_RAISED, PT_READY, PT_REAPED, PT_RESUME,
+    PT_RETURN, PT_START, PT_STEP, PT_STRING, PT_SWITCH, PT_TABLE_OFFSET, PT_TASK, PT_THREAD, PT_THROW, PT_UNWIND,
+    PT_YIELD, pt_callable, pt_child, pt_chunk, pt_code, pt_header, pt_link, pt_load32, pt_load64, pt_reaped, pt_record,
+    pt_store32, pt_task, pt_thread,
+)
+from table cimport find
+from tasks cimport (
+    LONGEST_TEXT, READY, Loops, Place, Stack, Task, abandon, add_arrow, add_note, await_task, begin_scope, destroy,
+    frame_in, frame_out, free_loops, free_stack, hand_over, here, make_names, make_ready, set_state, switch_in,
+    switch_out, take_up, task_of,
 )
 
 cdef struct Link:            # the reader's own view of a chunk
@@ -24,7 +33,10 @@ cdef struct Link:            # the reader's own view of a chunk
     bint known
 
 cdef struct Thread:
-    Nest nest
+    Nest nest                # of the main stack
+    Stack main
+    Stack *stack             # where it is: that one, or a greenlet's
+    bint loops               # it has run an event loop
     uint64_t head            # tick of its next record, UINT64_MAX = none is there
     uint64_t native_id
     char *name
@@ -78,6 +90,7 @@ cdef struct Reader:
     uint32_t runner          # the last thread that ran in this window
     bint ran
     bint several             # more than one thread ran in this window
+    Loops loops
 
 cdef enum Pause:
     NOTHING_LEFT = 0
@@ -87,15 +100,17 @@ cdef enum Pause:
 cdef enum:
     IDLE_WINDOWS = 64        # after so many a thread without anything is forgotten
     LARGEST_SERIAL = 1 << 20  # a larger one is damage
+    UNUSED = 0x7fffffff      # an id that nothing has
 
 
 cdef inline void start_reader(Reader *r, uint64_t window) noexcept nogil:
-    r.window = r.lane.last = window
+    r.window = r.lane.last = r.loops.window = window
     start_window(&r.lane, r.min_ticks, r.max_slices)
 
 
 cdef inline void free_thread(Thread *t) noexcept nogil:
     release(&t.nest)
+    free_stack(&t.main)
     free(t.name)
     free(t)
 
@@ -111,6 +126,7 @@ cdef inline void free_reader(Reader *r) noexcept nogil:
     forget_news(r)
     free(r.news)
     release(&r.lane)
+    free_loops(&r.loops)
 
 
 cdef inline int give_memory(Reader *r, char *base, uint32_t chunks) except -1 nogil:
@@ -147,6 +163,8 @@ cdef inline Thread *thread_of(Reader *r, uint32_t serial) except NULL nogil:
     t.chunk = -1
     t.head = UINT64_MAX
     t.nest.last = r.window
+    t.main.nest = &t.nest
+    t.stack = &t.main
     start_window(&t.nest, r.min_ticks, r.max_slices)
     r.threads[r.count] = t
     r.count += 1
@@ -230,13 +248,13 @@ cdef inline Pause advance(Reader *r, uint64_t until) except? NOTHING_LEFT nogil:
             return NOTHING_LEFT
         if t != r.running and not r.header.free_threaded:
             end_run(r, first)
-            push(&r.lane, 0, t.serial, clamped(&r.lane, max(first, t.nest.last)), 0)
+            push(&r.lane, 0, t.serial, clamped(&r.lane, max(first, t.stack.nest.last)), 0)
             r.running = t
             r.several = r.several or r.ran and r.runner != t.serial
             r.ran = True
             r.runner = t.serial
         pause = consume(r, t, min(second, until))
-        r.last = max(r.last, t.nest.last)
+        r.last = max(r.last, t.stack.nest.last)
         if pause == BLOCKED:
             end_run(r, 0)
         elif pause == MARKED:
@@ -247,8 +265,10 @@ cdef inline void end_run(Reader *r, uint64_t switched) noexcept nogil:
     """End the open run where another thread shows: code that calls nothing runs without a record until then. A thread
     that has nothing open is not running, and one that waits in C has said so; they end at their last record."""
     cdef Thread *t = r.running
+    cdef Nest *nest
     if t != NULL:
-        pop(&r.lane, clamped(&r.lane, max(switched, t.nest.last) if t.nest.open else t.nest.last), 0, 0)
+        nest = t.stack.nest
+        pop(&r.lane, clamped(&r.lane, max(switched, nest.last) if nest.open else nest.last), 0, 0)
         r.running = NULL
 
 
@@ -272,33 +292,46 @@ cdef inline bint snapshot_lane(const Reader *r, uint64_t tick, Columns *finished
         release(&copy.lane)
 
 
-cdef inline void forget_idle(Reader *r) noexcept nogil:
+cdef inline void stop(Thread *t) noexcept nogil:
+    """Its process is gone, with all its tasks."""
+    t.stack = &t.main
+    t.main.open = t.main.scoped = 0
+    t.main.armed = 0
+    t.main.busy = False
+
+
+cdef inline int forget_idle(Reader *r) except -1 nogil:
     """A thread that has had no chunk for long has ended; a run may start very many."""
     cdef Thread *t
     cdef size_t i, kept = 0
     for i in range(r.count):
         t = r.threads[i]
-        t.idle = 0 if t.chunk >= 0 or t.nest.open else t.idle + 1
+        t.idle = 0 if t.chunk >= 0 or t.nest.open or t.stack.nest.open else t.idle + 1
         if t.idle > IDLE_WINDOWS:
+            go_to(r, t, 0, t.stack.nest.last)
+            abandon(&r.loops, &t.main, r.names, t.nest.last)
             free_thread(t)
         else:
             r.threads[kept] = t
             kept += 1
     r.count = kept
+    return 0
 
 
 cdef inline Pause consume(Reader *r, Thread *t, uint64_t bound) except? NOTHING_LEFT nogil:
     """Nest the thread's records up to the tick `bound`."""
-    cdef Nest *nest = &t.nest
+    cdef Stack *stack = t.stack
+    cdef Nest *nest = stack.nest
     cdef pt_record *records
     cdef const Name *name
     cdef uint64_t tick, word
-    cdef uint32_t position, limit, kind, id, key, skip
+    cdef uint32_t position, limit, kind, id, key, skip, callback
     cdef uint64_t largest
     cdef Pause pause = NOTHING_LEFT
     while t.head <= bound and pause == NOTHING_LEFT:
         records = records_of(r, t.chunk)
         largest = largest_id(r)
+        callback = r.loops.callback or UNUSED
         position = t.position
         limit = t.limit
         while position < limit:
@@ -310,43 +343,37 @@ cdef inline Pause consume(Reader *r, Thread *t, uint64_t bound) except? NOTHING_
             id = PT_ID(word)
             if id > largest and kind < PT_PAYLOAD:
                 id = 0
-            key = 2 * PT_DEPTH(word)
+            key = 4 * PT_DEPTH(word)
             position += 1
             r.records += 1
             tick = clamped(nest, tick)
-            if kind == PT_START:
-                enter(nest, key, id, tick, 0)
+            if (stack.busy or id == callback) and PT_START <= kind <= PT_UNWIND:
+                take_frame(r, t, kind, key // 4, id, tick)
+            elif kind == PT_START:
+                enter(nest, key + FRAME, id, tick, 0)
             elif kind == PT_RETURN:
-                leave(nest, key, id, tick, 0, 0)
+                leave(nest, key + FRAME, id, tick, 0, 0)
             elif kind == PT_CALL:
-                enter(nest, key + 1, id, tick, 0)
+                stack.broken = True
+                enter(nest, key + C_CALL, id, tick, 0)
                 name = find_name(r.names, id)
                 if name != NULL and name.kind == CALLABLE and name.flags & PT_BLOCKING:
                     pause = BLOCKED
                     break
             elif kind == PT_C_RETURN:
-                leave(nest, key + 1, id, tick, 0, 0)
-            elif kind == PT_RESUME or kind == PT_THROW:
-                enter(nest, key, id, tick, RESUMED)
-            elif kind == PT_YIELD:
-                leave(nest, key, id, tick, YIELDED, 0)
-            elif kind == PT_UNWIND:
-                leave(nest, key, id, tick, THROWN, t.raised)
-                t.raised = 0
-            elif kind == PT_C_RAISE:
-                leave(nest, key + 1, id, tick, THROWN, t.raised)
-                t.raised = 0
-            elif kind == PT_RAISED:
-                t.raised = id
-            elif kind == PT_INHERITED:
-                enter(nest, key, id, tick, CUT_START)
-            elif kind >= PT_PAYLOAD:
+                leave(nest, key + C_CALL, id, tick, 0, 0)
+            elif kind < PT_PAYLOAD:
+                take_rare(r, t, kind, key, id, PT_ID(word), tick)
+            else:
                 skip = (PT_DEPTH(word) + 15) // 16
                 if skip > limit - position:
                     position = limit  # damaged: no telling where the next record is
                     break
                 take_payload(r, t, word, <char *> &records[position], tick)
                 position += skip
+                callback = r.loops.callback or UNUSED
+                stack = t.stack
+                nest = stack.nest
                 if kind == PT_MARK:
                     pause = MARKED
                     break
@@ -355,8 +382,138 @@ cdef inline Pause consume(Reader *r, Thread *t, uint64_t bound) except? NOTHING_
     return pause
 
 
+cdef inline int take_rare(Reader *r, Thread *t, uint32_t kind, uint32_t key, uint32_t id, uint32_t task,
+                          uint64_t tick) except -1 nogil:
+    """Take a record of no payload that is not one of the most frequent."""
+    cdef Nest *nest = t.stack.nest
+    if kind == PT_RESUME or kind == PT_THROW:
+        enter(nest, key + FRAME, id, tick, RESUMED)
+    elif kind == PT_YIELD:
+        leave(nest, key + FRAME, id, tick, YIELDED, 0)
+    elif kind == PT_UNWIND:
+        leave(nest, key + FRAME, id, tick, THROWN, t.raised)
+        t.raised = 0
+    elif kind == PT_C_RAISE:
+        leave(nest, key + C_CALL, id, tick, THROWN, t.raised)
+        t.raised = 0
+    elif kind == PT_RAISED:
+        t.raised = id
+    elif kind == PT_INHERITED:
+        enter(nest, key + FRAME, id, tick, CUT_START)
+    else:
+        take_of_loop(r, t, kind, key // 4, task, tick)
+    return 0
+
+
+cdef inline int take_frame(Reader *r, Thread *t, uint32_t kind, uint32_t depth, uint32_t id,
+                           uint64_t tick) except -1 nogil:
+    """Nest a frame where tasks run, or one that runs an event loop's callbacks."""
+    cdef uint8_t flags = 0
+    cdef uint32_t raised = 0
+    if kind <= PT_THROW:
+        flags = 0 if kind == PT_START else RESUMED
+        frame_in(&r.loops, t.stack, r.names, kind, depth, id, tick, flags, t.serial, t.native_id)
+        return 0
+    if kind == PT_YIELD:
+        flags = YIELDED
+    elif kind == PT_UNWIND:
+        flags = THROWN
+        raised = t.raised
+        t.raised = 0
+    frame_out(&r.loops, t.stack, r.names, kind, depth, id, tick, flags, raised, t.serial)
+    return 0
+
+
+cdef inline int take_of_loop(Reader *r, Thread *t, uint32_t kind, uint32_t depth, uint32_t id,
+                             uint64_t tick) except -1 nogil:
+    """Take a record of an event loop; `id` is a task."""
+    cdef Stack *k = t.stack
+    cdef Task *task
+    if kind < PT_STEP or kind > PT_ENDED:
+        return 0
+    task = <Task *> find(&r.loops.tasks, id)
+    if task == NULL or task.kind == PT_GREENLET and kind != PT_READY:
+        r.loops.ignored += 1
+    elif kind == PT_STEP:
+        t.loops = True
+        k.armed = id
+        k.armed_depth = depth
+        k.busy = True
+    elif kind == PT_READY:
+        make_ready(&r.loops, k, task, t.serial, tick)
+    elif kind == PT_ENDED:
+        begin_scope(k, depth, Place(True, id, t.serial, task.ran, 0))
+    elif k.open and id != k.steps[k.open - 1].task.id:
+        await_task(k.steps[k.open - 1].task, id)
+    return 0
+
+
+cdef inline int take_task(Reader *r, Thread *t, uint32_t id, const pt_task *about, const char *name, uint32_t size,
+                          uint64_t tick) except -1 nogil:
+    """A task is told of."""
+    cdef Task *task = <Task *> find(&r.loops.tasks, id)
+    if id == 0:
+        return 0
+    make_names(&r.loops, r.names)
+    if task == NULL:
+        task = task_of(&r.loops, id, t.serial, t.native_id, tick)
+        task.kind = about.kind
+        task.loop = about.loop
+        task.parent = about.parent
+        if about.flags & PT_CREATED:
+            task.source = here(t.stack, t.serial, tick)
+            set_state(&r.loops, task, READY, tick)
+    task.name_size = min(size, <uint32_t> LONGEST_TEXT)
+    task.name = <char *> grown(task.name, task.name_size + 1)
+    memcpy(task.name, name, task.name_size)
+    task.step_name = 0
+    return 0
+
+
+cdef inline int take_link(Reader *r, Thread *t, uint32_t token, const pt_link *link, uint64_t tick) except -1 nogil:
+    """Work or a result changes threads."""
+    cdef Place place
+    cdef Task *task
+    if not link.taken:
+        return hand_over(&r.loops, token, here(t.stack, t.serial, tick))
+    place = take_up(&r.loops, token)
+    if place.known:
+        if t.loops:
+            begin_scope(t.stack, link.depth, place)
+            task = <Task *> find(&r.loops.tasks, place.origin)
+            if task != NULL:
+                task.result = place
+        else:
+            add_arrow(&r.loops, place, Place(True, 0, t.serial, tick, 0))
+            t.stack.origin = place.task
+    return 0
+
+
+cdef inline int go_to(Reader *r, Thread *t, uint32_t id, uint64_t tick) except -1 nogil:
+    """The thread goes on in a greenlet; 0 = in its main stack."""
+    cdef Task *task = NULL
+    if id:
+        make_names(&r.loops, r.names)
+        task = <Task *> find(&r.loops.tasks, id)
+        if task == NULL:
+            task = task_of(&r.loops, id, t.serial, t.native_id, tick)
+            task.kind = PT_GREENLET
+        if task.kind != PT_GREENLET or task.running:
+            r.loops.ignored += task.kind != PT_GREENLET or t.stack.greenlet != task
+            return 0
+    if t.stack.greenlet != NULL:
+        switch_out(&r.loops, t.stack.greenlet, r.names, tick)
+    t.stack = &t.main
+    if task != NULL:
+        switch_in(&r.loops, task, t.serial, t.native_id, tick)
+        t.stack = task.stack
+    clamped(t.stack.nest, tick)
+    return 0
+
+
 cdef inline int take_payload(Reader *r, Thread *t, uint64_t word, char *data, uint64_t tick) except -1 nogil:
     cdef uint32_t kind = PT_KIND(word), size = PT_DEPTH(word), id = PT_ID(word)
+    cdef Task *task
     if kind == PT_STRING or kind == PT_CODE or kind == PT_CALLABLE:
         take_name(r, id, kind, data, size)
     elif kind == PT_THREAD and size >= sizeof(pt_thread):
@@ -364,6 +521,17 @@ cdef inline int take_payload(Reader *r, Thread *t, uint64_t word, char *data, ui
         t.name_size = size - <uint32_t> sizeof(pt_thread)
         t.name = <char *> grown(t.name, t.name_size + 1)
         memcpy(t.name, data + sizeof(pt_thread), t.name_size)
+    elif kind == PT_TASK and size >= sizeof(pt_task):
+        take_task(r, t, id, <pt_task *> data, data + sizeof(pt_task), size - <uint32_t> sizeof(pt_task), tick)
+    elif kind == PT_LINK and size >= sizeof(pt_link):
+        take_link(r, t, id, <pt_link *> data, tick)
+    elif kind == PT_NOTE:
+        add_note(&r.loops, id, t.serial, tick, data, size)
+        task = <Task *> find(&r.loops.tasks, id)
+        if task != NULL and size == 23 and memcmp(data, b"destroyed while pending", 23) == 0:
+            destroy(&r.loops, task, tick)
+    elif kind == PT_SWITCH:
+        go_to(r, t, id, tick)
     elif kind == PT_PROCESS:
         r.command = <char *> grown(r.command, size + 1)
         r.command_size = size
@@ -429,4 +597,6 @@ cdef inline int take_name(Reader *r, uint32_t id, uint32_t kind, char *data, uin
     name.text = data + head
     name.length = size - head
     define_name(r.names, id, &name)
+    if kind == PT_CODE and name.length == 11 and memcmp(name.text, b"Handle._run", 11) == 0:
+        r.loops.callback = id
     return 0

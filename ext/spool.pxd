@@ -1,10 +1,10 @@
 """The C headers that the reading side needs: spool.h's layout, the atomics and the clock."""
-from libc.stdint cimport int32_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "spool.h" nogil:
     const uint64_t PT_MAGIC
     const uint32_t PT_VERSION, PT_CHUNK_BYTES, PT_CHUNK_RECORDS, PT_MAX_CHUNKS, PT_TABLE_OFFSET, PT_CHUNKS_OFFSET
-    const uint32_t PT_BLOCKING
+    const uint32_t PT_BLOCKING, PT_CREATED
 
     ctypedef struct pt_record:
         uint64_t tick
@@ -17,7 +17,10 @@ cdef extern from "spool.h" nogil:
 
     enum:
         PT_START, PT_RESUME, PT_THROW, PT_RETURN, PT_YIELD, PT_UNWIND, PT_CALL, PT_C_RETURN, PT_C_RAISE, PT_RAISED
-        PT_INHERITED, PT_PAYLOAD, PT_STRING, PT_CODE, PT_CALLABLE, PT_THREAD, PT_PROCESS, PT_MARK, PT_CHILD, PT_REAPED
+        PT_INHERITED, PT_STEP, PT_READY, PT_AWAITS, PT_ENDED
+        PT_PAYLOAD, PT_STRING, PT_CODE, PT_CALLABLE, PT_THREAD, PT_PROCESS, PT_MARK, PT_CHILD, PT_REAPED
+        PT_TASK, PT_LINK, PT_NOTE, PT_SWITCH
+        PT_ASYNCIO, PT_TRIO, PT_GREENLET
         PT_SESSION_BEGIN, PT_SESSION_END, PT_TEST_BEGIN, PT_TEST_END, PT_SPAN_BEGIN, PT_SPAN_END, PT_INSTANT
         PT_FREE, PT_OWNED, PT_FULL
 
@@ -39,6 +42,16 @@ cdef extern from "spool.h" nogil:
     ctypedef struct pt_reaped:
         int32_t status
         uint32_t known
+
+    ctypedef struct pt_task:
+        uint64_t loop
+        uint32_t parent
+        uint16_t kind
+        uint16_t flags
+
+    ctypedef struct pt_link:
+        uint32_t depth
+        uint32_t taken
 
     ctypedef struct pt_chunk:
         uint32_t state

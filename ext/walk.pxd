@@ -8,7 +8,7 @@ of 0 ns. Slices too deep for a viewer are folded into the deepest one drawn.
 """
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from columns cimport CUT_END, CUT_START, Columns, Name, NameTable, find_name
+from columns cimport CODE, CUT_END, CUT_START, WAIT, Columns, Name, NameTable, find_name
 
 cdef enum:
     MAX_DEPTH = 512  # trace_processor takes no deeper slice: it drops it, or puts it at the top
@@ -54,6 +54,11 @@ cdef inline const Name *find(const Window *window, uint32_t id) noexcept nogil:
     """Return what `id` stands for, `window.unknown` when nobody said."""
     cdef const Name *name = find_name(window.names, id)
     return name if name != NULL else &window.unknown
+
+
+cdef inline bint has_place(const Name *name) noexcept nogil:
+    """Whether a name comes with a file and a line."""
+    return name.kind == CODE or (name.kind == WAIT and name.file != 0)
 
 
 cdef inline uint64_t nanoseconds(const Window *window, uint64_t tick) noexcept nogil:

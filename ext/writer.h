@@ -23,6 +23,7 @@
 #define PT_MAX_PAYLOAD (PT_CHUNK_BYTES - 16u)
 #define PT_MAX_TEXT 4096u /* of a name */
 #define PT_FIRST_DEPTHS 512u
+#define PT_FIRST_GREENLET_DEPTHS 32u
 #define PT_NO_CHUNK UINT32_MAX
 
 /* A file is mapped from multiples of the page size only: 16 KiB on Apple's processors, up to 64 KiB on other ARM
@@ -44,6 +45,12 @@ typedef struct {
     uint64_t site; /* code id and offset of the call that is open */
     uint64_t tick;
 } pt_open_call;
+
+typedef struct {
+    uint32_t frame; /* id of the coroutine whose frame runs at this depth, if pt_open has the same one there */
+    uint32_t task;  /* of whose step it is the outermost frame, or 0 */
+    uint32_t watched; /* what makes that task ready is seen */
+} pt_step;
 
 enum pt_naming { PT_UNKNOWN, PT_UNNAMED, PT_NAMED }; /* PT_THREAD not written; without a name; nothing to add */
 
@@ -68,6 +75,10 @@ typedef struct {
     pt_record *paused; /* where the cursor stood, while it walks in a place that nobody reads; else NULL */
     pt_record *paused_limit;
     pt_seat *seat;
+    pt_step *steps; /* by depth; none before the first coroutine */
+    uint32_t steps_depths;
+    uint32_t first_depths;     /* 0 = PT_FIRST_DEPTHS: how large the arrays by depth begin */
+    uint32_t traces_greenlets; /* whether the library tells of this thread's switches */
     int64_t name_hash; /* of the name last written */
     uint32_t alive;
     pt_seat seats[PT_SEATS];
@@ -81,6 +92,7 @@ typedef struct {
     uint32_t next; /* where the search for a free chunk goes on */
     uint32_t threads;
     uint32_t alive;
+    uint32_t serial; /* of all files that this process and its ancestors opened */
     uint32_t lock; /* taken on slow paths only; in wiped memory, so never held in a forked child */
     uint32_t off;  /* record nothing any more */
 } pt_file;
@@ -147,6 +159,7 @@ static PT_COLD int pt_grow(pt_writer *writer, uint32_t count)
 /* Make this process's own file. `parent` names the file of the process that forked it, "" otherwise. */
 static PT_COLD int pt_open_file(pt_writer *writer, const char *parent)
 {
+    static uint32_t serial;
     char path[PT_PATH_BYTES + 80], name[64];
     void *memory = NULL;
     pt_file *file = writer->file;
@@ -180,6 +193,7 @@ static PT_COLD int pt_open_file(pt_writer *writer, const char *parent)
         return error;
     }
     pt_store64(&header->magic, PT_MAGIC);
+    file->serial = ++serial;
     file->alive = 1;
     return 0;
 }
@@ -287,9 +301,11 @@ static void PT_THREAD_EXIT pt_thread_ended(void *value)
     }
     free(t->open);
     free(t->calls);
+    free(t->steps);
     t->open = NULL;
     t->calls = NULL;
-    t->depths = 0;
+    t->steps = NULL;
+    t->depths = t->steps_depths = 0;
     pt_store32(&t->alive, 0);
     pt_me = &pt_nobody; /* a later destructor of this thread may still run Python */
 }
@@ -522,7 +538,7 @@ static PT_COLD int pt_put_payload(uint32_t kind, uint32_t id, const void *head, 
 /* Make room in the arrays by depth; called where `depth` is beyond them. */
 static PT_COLD int pt_deepen(pt_thread_state *t, uint32_t depth)
 {
-    uint32_t depths = t->depths ? t->depths : PT_FIRST_DEPTHS;
+    uint32_t depths = t->depths ? t->depths : t->first_depths ? t->first_depths : PT_FIRST_DEPTHS;
     if (depth >= 1u << 24)
         return 0;
     while (depths <= depth)

@@ -1,6 +1,6 @@
 """What the recorder uses of its C headers and of CPython's."""
 from cpython.object cimport PyObject, PyTypeObject
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from spool cimport pt_header, pt_record
 
@@ -80,6 +80,18 @@ cdef extern from "naming.h":
     bint pt_is_python(PyObject *callable) nogil
     uint64_t pt_callable_key(PyObject *callable, uint64_t *check) nogil
 
+cdef extern from "watch.h":
+    uint8_t pt_watched_function(const char *name, const char *file)
+    void pt_enter_coroutine(pt_thread_state *t, uint32_t depth, uint32_t frame, uint32_t kind) noexcept
+    bint pt_is_outermost(const pt_thread_state *t, uint32_t depth) noexcept
+    void pt_watch_entry(uint8_t watched, uint32_t depth) noexcept
+    void pt_watch_return(uint8_t watched, uint32_t depth, PyObject *value) noexcept
+    void pt_watch_yield(uint8_t watched, uint32_t depth, PyObject *value) noexcept
+
+cdef extern from "greenlets.h":
+    void pt_trace_thread(pt_thread_state *t) noexcept
+    void pt_leave_greenlets() noexcept
+
 cdef extern from "glob.h" nogil:
     bint pt_glob_matches(const char *glob, const char *name)
 
@@ -97,7 +109,7 @@ cdef extern from "callback.h":
 
 cdef extern from "profile311.h":
     void (*pt_profile_enter)(PyObject *code, uint32_t kind) noexcept
-    void (*pt_profile_leave)(PyObject *code, uint32_t kind) noexcept
+    void (*pt_profile_leave)(PyObject *code, uint32_t kind, PyObject *value) noexcept
     void (*pt_profile_call)(PyObject *code, uint32_t unit, PyObject *callable) noexcept
     void (*pt_profile_call_end)(PyObject *code, uint32_t unit, uint32_t kind) noexcept
     void pt_set_profiler(int on)

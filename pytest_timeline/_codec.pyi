@@ -24,6 +24,7 @@ class Slices:
     @property
     def outer_folded(self) -> tuple[int, int]: ...
     def __len__(self) -> int: ...
+    def open(self) -> list[tuple[int, int]]: ...
     def add(
         self,
         start: int,
@@ -37,11 +38,40 @@ class Slices:
     ) -> None: ...
     def rows(self) -> list[tuple[int, int, int, int, int, int, int, int]]: ...
 
+Tasks = tuple[
+    list[tuple[int, str, int, int, int, int, bool, int, bool, bool, int, int, int, Slices, Slices]],
+    list[tuple[int, int, int, int, int, int]],
+    list[tuple[int, int, int, int, int, int]],
+    list[tuple[int, int, int, str]],
+    tuple[int, int, int],
+]
+"""What event loops did in a window, all ids and ticks those of the process:
+
+- tasks that did anything: (id, name, serial and native id of the thread, tick at which it was first heard of, tick of
+  its end or 0, whether an exception ended it, the id of its type or 0, whether that was no cancellation, whether it
+  blocked its loop, steps, how many of them are not drawn, ticks that it ran, slices of its frames, and of its states);
+- arrows: (task or 0, thread serial, tick) of where each leaves, and the same of where it enters;
+- what blocked a loop: (thread serial, task or 0, start, end, name of what took most of the time, name of the function
+  that called it, or again of the first);
+- notes: (task or 0, thread serial, tick, text);
+- tasks of which nothing is kept: (how many, their steps, the ticks that these took).
+"""
+
+Recorded = tuple[list[tuple[int, int, str, Slices]], tuple[Slices, Names] | None, Tasks | None]
+
 class Spool:
     path: str
     names: Names
     def __init__(
-        self, path: str, *, window: int = 0, min_ticks: int = 0, max_slices: int = 0, private: bool = False
+        self,
+        path: str,
+        *,
+        window: int = 0,
+        min_ticks: int = 0,
+        max_slices: int = 0,
+        private: bool = False,
+        max_tasks: int = 500,
+        block_ticks: int = 0,
     ) -> None: ...
     @property
     def records(self) -> int: ...
@@ -76,7 +106,7 @@ class Spool:
     @property
     def ignored(self) -> int: ...
     def adopt(self, names: Names) -> None: ...
-    def limit(self, min_ticks: int, max_slices: int) -> None: ...
+    def limit(self, min_ticks: int, max_slices: int, block_ticks: int = 0) -> None: ...
     def close(self) -> None: ...
     def beat(self, monotonic_ns: int) -> None: ...
     def stop(self) -> None: ...
@@ -86,8 +116,8 @@ class Spool:
     def pending(self) -> bool: ...
     def news(self) -> list[tuple[Any, ...]]: ...
     def drain(self, until: int) -> tuple[int, int, int, bytes] | None: ...
-    def cut(self, tick: int) -> tuple[list[tuple[int, int, str, Slices]], tuple[Slices, Names] | None]: ...
-    def snapshot(self, tick: int) -> tuple[list[tuple[int, int, str, Slices]], tuple[Slices, Names] | None]: ...
+    def cut(self, tick: int) -> Recorded: ...
+    def snapshot(self, tick: int) -> Recorded: ...
     def stacks(self) -> list[tuple[int, int, str, list[tuple[int, int]]]]: ...
     def die(self, tick: int = 0) -> None: ...
 
@@ -136,7 +166,8 @@ def html_slices(
 ) -> tuple[list[bytes], int, int, int, int, int]:
     """Return (columns, number of slices, levels, begin of the first in ns, end of the last, busy ns).
 
-    The columns are those of docs/report-format.md. `index` (typecode I) has the place of each id in the page's names.
+    The columns are those of docs/report-format.md. `index` (typecode I) has the place of each id in the page's names,
+    at (id << 1 | id >> 31) & 0xffffffff: ids from 2**31 on are not the recorder's.
     """
 
 def uses(slices: Slices) -> dict[int, tuple[int, int]]:

@@ -41,6 +41,7 @@ class Config:
     machinery: tuple[str, ...]
     min_duration_ns: int
     max_slices: int  # per track and test, 0 = no limit
+    block_threshold_ns: int  # a step that keeps its event loop for so long blocks it, 0 = none does
     c_calls: str
     standalone: bool  # each page of the report is a single file
 
@@ -65,6 +66,7 @@ class Config:
             machinery=(*machinery(), *plugins(config)),
             min_duration_ns=given.duration("min-duration"),
             max_slices=given.count("max-slices"),
+            block_threshold_ns=given.duration("block-threshold"),
             c_calls=given.choice("c-calls", C_CALLS),
             standalone=given.flag("standalone"),
         )
@@ -82,6 +84,7 @@ class Config:
             *(("machinery", glob) for glob in self.machinery),
             ("min_duration_ns", str(self.min_duration_ns)),
             ("max_slices", str(self.max_slices)),
+            ("block_threshold_ns", str(self.block_threshold_ns)),
             ("standalone", str(int(self.standalone))),
         ]
 

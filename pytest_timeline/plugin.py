@@ -63,6 +63,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
     )
     add(
+        "--timeline-block-threshold",
+        "How long a task or a callback may keep its event loop; 0: as long as it likes (default: 50ms)",
+        default="50ms",
+        metavar="TIME",
+    )
+    add(
         "--timeline-c-calls",
         "Calls into C to record: auto (those that block), all or none (default: auto)",
         default="auto",

@@ -6,16 +6,20 @@ import os
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_timeline import spooldir
 from pytest_timeline._codec import Names, Slices, Spool, monotonic_ns, now
-from pytest_timeline.collect import leaks
+from pytest_timeline.collect import leaks, tasks
 from pytest_timeline.collect.alive import Life
 from pytest_timeline.collect.label import label
 from pytest_timeline.collect.processes import Processes, exit_of
 from pytest_timeline.collect.story import CRASHED, Story, Told
+from pytest_timeline.collect.tasks import Concurrency
 from pytest_timeline.timeline.model import Flow, Lane, Process, Timeline, Track
+
+if TYPE_CHECKING:
+    from pytest_timeline._codec import Recorded, Tasks
 
 NAMES_KEPT = 64  # of processes that are gone: a child that they forked may yet turn up
 
@@ -38,6 +42,7 @@ class Window:
     test: dict[str, Any] | None  # what TEST_BEGIN said; None between tests
     result: dict[str, Any]  # what TEST_END said
     dropped: int
+    concurrency: Concurrency
 
 
 class Family:
@@ -56,6 +61,7 @@ class Family:
         self.damaged: list[str] = []  # names of files that are no spools
         self.min_ticks = 0
         self.max_slices = 0
+        self.block_ticks = 0
         self.over = False
         self.end = 0  # tick; when it is over
         self._private = private
@@ -74,11 +80,14 @@ class Family:
     def root_is_gone(self) -> bool:
         return bool(self.members) and self.members[0].gone
 
-    def limit(self, min_ticks: int, max_slices: int) -> None:
-        """Fold slices shorter than `min_ticks`, and what exceeds `max_slices` in a track; from the next window on."""
-        self.min_ticks, self.max_slices = min_ticks, max_slices
+    def limit(self, min_ticks: int, max_slices: int, block_ticks: int = 0) -> None:
+        """Fold slices shorter than `min_ticks`, and what exceeds `max_slices` in a track; from the next window on.
+
+        What keeps an event loop for `block_ticks` or more blocks it; 0 = nothing does.
+        """
+        self.min_ticks, self.max_slices, self.block_ticks = min_ticks, max_slices, block_ticks
         for member in self.members:
-            member.spool.limit(min_ticks, max_slices)
+            member.spool.limit(min_ticks, max_slices, block_ticks)
 
     def look(self) -> None:
         """See who is gone. What is read up to a later moment is then all there is of them."""
@@ -109,6 +118,8 @@ class Family:
                 window=self._window,
                 min_ticks=self.min_ticks,
                 max_slices=self.max_slices,
+                block_ticks=self.block_ticks,
+                max_tasks=tasks.MOST_TASKS,
                 private=self._private,
             )
         except BlockingIOError:
@@ -176,8 +187,9 @@ class Family:
         """Return the window that is going on as if it ended at `tick`, up to which all is read; it goes on."""
         told = self.story.snapshot(tick)
         others = self.processes.copy()
-        drawn = [self._drawn(member.spool, *member.spool.snapshot(tick), others) for member in self.members]
-        return self._timeline(tick, told, drawn, others, told.result or {}, self._dropped() - self._dropped_before)
+        concurrency, drawn = self._processes(others, [member.spool.snapshot(tick) for member in self.members])
+        dropped = self._dropped() - self._dropped_before
+        return self._timeline(tick, told, drawn, others, told.result or {}, dropped, concurrency)
 
     def _cut(self, tick: int, told: Told) -> Window:
         if self.root is not None:
@@ -186,20 +198,39 @@ class Family:
             _drain(member.spool, tick)
         left = leaks.told(told.result or {})
         self._hear(tick, {leak.id for leak in left if leak.kind == "process" and leak.id is not None})
-        drawn = [self._drawn(member.spool, *member.spool.cut(tick), self.processes) for member in self.members]
+        concurrency, drawn = self._processes(self.processes, [member.spool.cut(tick) for member in self.members])
         self.dropped = self._dropped()
         dropped, self._dropped_before = self.dropped - self._dropped_before, self.dropped
         result = told.result if told.result is not None else {"outcome": CRASHED if self.over else "error"}
         if told.test is not None:
             found = self.processes.orphans(self._window, self.members[0].spool.pid)
             told.instants += leaks.orphans(found, told.spans, result, tick)
-        timeline = self._timeline(tick, told, drawn, self.processes, result, dropped)
+        timeline = self._timeline(tick, told, drawn, self.processes, result, dropped, concurrency)
         if told.test is not None:
             self._leaked.note(timeline, self.members[0].spool.pid, result)
         self._window = tick
         self._leaked.forget(self.processes.next_window(tick))
         self._forget_the_gone()
-        return Window(timeline, told.test, result, dropped)
+        return Window(timeline, told.test, result, dropped, concurrency)
+
+    def _processes(self, others: Processes, windows: list[Recorded]) -> tuple[Concurrency, list[Process]]:
+        """Return what the processes did in a window, of which the spools gave their parts."""
+        drawn: list[Process] = []
+        told: list[tuple[Process, Names, Tasks]] = []
+        for member, (tracks, lane, of_tasks) in zip(self.members, windows, strict=True):
+            process = self._drawn(member.spool, tracks, lane, others)
+            if of_tasks is not None:
+                process = process or self._process(member.spool)
+                told.append((process, member.spool.names, of_tasks))
+            if process is not None:
+                drawn.append(process)
+        return tasks.draw(told, self._window, self.processes.ns_per_tick), drawn
+
+    def _process(self, spool: Spool) -> Process:
+        process = Process(spool.pid, spool.parent_pid, self.name_of(spool), spool.start_tick)
+        if spool.clock_error_ns:
+            process.args["clock_error_us"] = spool.clock_error_ns / 1e3
+        return process
 
     def _drawn(
         self,
@@ -211,9 +242,7 @@ class Family:
         """Return what a process did in a window; None for nothing, but of pytest's own, which has the lanes."""
         if not tracks and spool is not self.root:
             return None
-        process = Process(spool.pid, spool.parent_pid, self.name_of(spool), spool.start_tick)
-        if spool.clock_error_ns:
-            process.args["clock_error_us"] = spool.clock_error_ns / 1e3
+        process = self._process(spool)
         flows = others.outgoing(spool)
         for serial, native_id, name, slices in tracks:
             track = Track("thread", name, native_id, serial, slices, spool.names, flows.get(serial, []))
@@ -230,14 +259,14 @@ class Family:
         self,
         tick: int,
         told: Told,
-        drawn: list[Process | None],
+        processes: list[Process],
         others: Processes,
         result: dict[str, Any],
         dropped: int,
+        concurrency: Concurrency,
     ) -> Timeline:
         """Return the window that ends at `tick`."""
         test = told.test
-        processes = [process for process in drawn if process is not None]
         lanes = [Lane("test", "test", 0, told.spans, told.instants)] if told.spans or told.instants else []
         lanes += others.lanes(self._window, tick)
         timeline = Timeline(str(test.get("nodeid")) if test else "", self._window, tick, processes, lanes)
@@ -248,6 +277,12 @@ class Family:
                 track.slices.folded for process in processes for track in process.tracks if track.kind == "thread"
             )
             timeline.args["dropped"] = dropped
+            if (folded := concurrency.folded).tasks:
+                timeline.args["folded_tasks"] = {
+                    "tasks": folded.tasks,
+                    "steps": folded.steps,
+                    "running_ms": round(folded.ticks * self.processes.ns_per_tick / 1e6, 3),
+                }
             timeline.args |= {key: result[key] for key in ("exception", "reason") if key in result}
         return timeline
 

@@ -47,6 +47,7 @@ class Follower:
         self.clock = int(one("clock", "1"))
         self.min_duration_ns = int(one("min_duration_ns", "0"))
         self.max_slices = int(one("max_slices", "0"))
+        self.block_threshold_ns = int(one("block_threshold_ns", "0"))
         self.watch = Watch(int(one("pid", "0")))
         formats = settings.get("format", [])
         about = export.About(
@@ -59,7 +60,7 @@ class Follower:
         status = self.spool_dir / spooldir.STATUS
         self.status = StatusPage(str(status), create=not status.exists())
         self.families: dict[str, Family] = {}
-        self.manifest = Manifest(Index(about) if "html" in formats else None)
+        self.manifest = Manifest(Index(about) if "html" in formats else None, about.root)
         self.rate: Rate | None = None
         self.writing: Writing | None = None
         self.answering = Answering(self.status, self.spool_dir, self.directory, export.traces(formats))
@@ -179,10 +180,10 @@ class Follower:
         most = self.max_slices
         if most:
             most = max(most >> (self.writing.backlog // BACKLOG), min(most, FEWEST_SLICES))
-        min_ticks = round(self.min_duration_ns / self.rate.rough()) if self.min_duration_ns else 0
+        rough = self.rate.rough()
         for family in self.families.values():
-            family.limit(min_ticks, most)
-            family.processes.ns_per_tick = self.rate.rough()
+            family.limit(round(self.min_duration_ns / rough), most, round(self.block_threshold_ns / rough))
+            family.processes.ns_per_tick = rough
 
     def _records(self) -> int:
         return sum(member.spool.records for family in self.families.values() for member in family.members)

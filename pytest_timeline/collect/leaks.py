@@ -70,26 +70,35 @@ def orphans(found: Iterable[Child], spans: Iterable[Span], result: dict[str, Any
 
 
 class Leaked:
-    """Knows the leaked threads and processes of one family; `root` is its pytest process's pid."""
+    """Knows the leaked threads, tasks and processes of one family; `root` is its pytest process's pid."""
 
     def __init__(self) -> None:
         self._threads: dict[int, tuple[str, int | None]] = {}  # native id: test, serial of the track if it had one
+        self._tasks: dict[int, str] = {}  # serial of the track: test
         self._processes: dict[int, str] = {}  # pid: test
 
     def note(self, timeline: Timeline, root: int, result: dict[str, Any]) -> None:
         """Remember what the test left; `timeline` is its window, `result` its TEST_END."""
         for leak in told(result):
-            if leak.id is None:
+            if leak.kind == "task":  # known by its name alone; the newest of that name is the test's
+                serials = [track.serial for track in _tracks(timeline, root, "task") if track.name == leak.name]
+                if serials:
+                    self._tasks[max(serials)] = timeline.name
+            elif leak.id is None:
                 continue
             if leak.kind == "process":
                 self._processes[leak.id] = timeline.name
             elif leak.kind == "thread":
-                serials = [track.serial for track in _threads(timeline, root) if track.native_id == leak.id]
+                serials = [track.serial for track in _tracks(timeline, root, "thread") if track.native_id == leak.id]
                 self._threads[leak.id] = (timeline.name, max(serials, default=None))
 
     def mark(self, timeline: Timeline, root: int) -> None:
         """Say of what earlier tests left, where it does something in this window, which test it is from."""
-        for track in _threads(timeline, root):
+        for track in _tracks(timeline, root, "task"):
+            if track.serial in self._tasks:
+                track.args["leaked_from"] = self._tasks[track.serial]
+                _mark(track, self._tasks[track.serial], timeline)
+        for track in _tracks(timeline, root, "thread"):
             if (known := self._threads.get(track.native_id)) is not None:
                 test, serial = known
                 if serial in (None, track.serial):
@@ -113,10 +122,10 @@ class Leaked:
             self._processes.pop(pid, None)
 
 
-def _threads(timeline: Timeline, pid: int) -> Iterator[Track]:
+def _tracks(timeline: Timeline, pid: int, kind: str) -> Iterator[Track]:
     for process in timeline.processes:
         if process.pid == pid:
-            yield from (track for track in process.tracks if track.kind == "thread")
+            yield from (track for track in process.tracks if track.kind == kind)
 
 
 def _mark(track: Track, test: str, timeline: Timeline) -> None:

@@ -8,22 +8,21 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypedDict
 
 import orjson
 
 from pytest_timeline import outputs, spooldir
-from pytest_timeline._codec import Names
+from pytest_timeline._codec import Names, Spool
 from pytest_timeline.collect.family import Family
 from pytest_timeline.collect.rate import Rate
 from pytest_timeline.collect.writing import give_way, reason
 from pytest_timeline.export import TraceExporter
 from pytest_timeline.spooldir import StatusPage
+from pytest_timeline.timeline.category import CODE, WAIT
 from pytest_timeline.timeline.model import Timeline
-
-CODE = 17  # a name's kind, as spool.h has it
 
 
 class Open(TypedDict):
@@ -41,10 +40,18 @@ class LiveThread(TypedDict):
     frames: list[Open]  # outermost first, at least one
 
 
+class LiveTask(TypedDict):
+    """A task that is not over."""
+
+    name: str
+    does: Open  # what it waits for, or "running" or "ready"
+
+
 class LiveProcess(TypedDict):
     pid: int
     name: str
     threads: list[LiveThread]  # none: it is not recorded
+    tasks: list[LiveTask]  # what has been so for the longest time first
 
 
 class LiveFamily(TypedDict):
@@ -187,12 +194,14 @@ def _family(family: Family, timeline: Timeline, rate: Rate) -> LiveFamily:
             for _, native_id, name, opened in member.spool.stacks()
         ]
         if threads:
-            processes.append(LiveProcess(pid=member.spool.pid, name=family.name_of(member.spool), threads=threads))
+            name = family.name_of(member.spool)
+            tasks = _tasks(timeline, member.spool, since)
+            processes.append(LiveProcess(pid=member.spool.pid, name=name, threads=threads, tasks=tasks))
     for lane in timeline.lanes:
         for span in lane.spans:
             if lane.kind == "process" and span.cut in ("end", "both") and not span.args["recorded"]:
                 name = f"{' '.join(span.args['argv']) or span.name} ({span.args['pid'] or '?'})"
-                processes.append(LiveProcess(pid=span.args["pid"] or 0, name=name, threads=[]))
+                processes.append(LiveProcess(pid=span.args["pid"] or 0, name=name, threads=[], tasks=[]))
     return LiveFamily(
         worker=family.worker,
         pid=root.pid,
@@ -203,9 +212,29 @@ def _family(family: Family, timeline: Timeline, rate: Rate) -> LiveFamily:
     )
 
 
+def _tasks(timeline: Timeline, spool: Spool, since: Callable[[int], float]) -> list[LiveTask]:
+    tracks = [
+        track
+        for process in timeline.processes
+        if (process.pid, process.start) == (spool.pid, spool.start_tick)
+        for track in process.tracks
+    ]
+    tasks = []
+    for state in tracks:
+        task, opened = state.under, state.slices.open()
+        if state.kind == "state" and task is not None and opened:
+            [(id, tick)] = opened
+            does = _frame(state.names, id, since(tick))
+            frames = task.slices.open()
+            if does["name"] == "waiting" and frames:
+                does = _frame(task.names, frames[-1][0], does["seconds"])
+            tasks.append(LiveTask(name=task.name, does=does))
+    return sorted(tasks, key=lambda task: -task["does"]["seconds"])
+
+
 def _frame(names: Names, id: int, seconds: float) -> Open:
     try:
         name, kind, file, line, _ = names[id]
     except KeyError:
         name, kind, file, line = "?", 0, "", 0
-    return Open(name=name, file=file if kind == CODE else "", line=line, seconds=seconds)
+    return Open(name=name, file=file if kind in (CODE, WAIT) else "", line=line, seconds=seconds)

@@ -12,6 +12,7 @@ import orjson
 from pytest_timeline.collect import leaks
 from pytest_timeline.collect.family import Family, Window
 from pytest_timeline.collect.rate import Rate
+from pytest_timeline.collect.tasks import MOST_BLOCKED, Blocked
 from pytest_timeline.export.index import PHASES, Index
 from pytest_timeline.outputs import MANIFEST
 from pytest_timeline.timeline.model import Timeline
@@ -22,13 +23,14 @@ VERSION = 1
 class Manifest:
     """Gathers what run.json says."""
 
-    def __init__(self, index: Index | None = None) -> None:
-        """`index` is the run page to write beside the manifest."""
+    def __init__(self, index: Index | None = None, root: str = "") -> None:
+        """`index` is the run page to write beside the manifest, `root` the directory from which files are named."""
         self.tests: list[dict[str, Any]] = []
         self.combined: dict[str, str] = {}
         self.report: list[str] = []  # the report's files that are no test's
         self.warnings: list[str] = []
         self._index = index
+        self._root = root
 
     def add(self, window: Window, files: dict[str, str], rate: Rate) -> None:
         """Add a test."""
@@ -50,9 +52,11 @@ class Manifest:
             "dropped": window.dropped,
             "processes": 1 + len(children),
             "threads": len(threads),
-            "tasks": 0,
+            "tasks": window.concurrency.tasks,
             "leaks": leaks.count(result),
             "leaked": [leak.text for leak in leaks.told(result)],
+            "blocks": len(blocked := window.concurrency.blocked),
+            "blocked": [self._blocked(block, rate) for block in blocked[:MOST_BLOCKED]],
             "files": files,
         }
         self.tests.append(entry)
@@ -60,6 +64,13 @@ class Manifest:
             markers = [str(marker) for marker in test.get("markers", [])]
             fixtures = [str(fixture) for fixture in test.get("fixtures", [])]
             self._index.add(entry, timeline, rate.starting_at(timeline.start), markers, fixtures)
+
+    def _blocked(self, block: Blocked, rate: Rate) -> str:
+        """Return it for people, such as "time.sleep in io_task for 61 ms (tests/test_io.py:27)"."""
+        milliseconds = rate.seconds(block.end - block.start) * 1e3
+        file = block.file.removeprefix(os.path.join(self._root, "")) if self._root else block.file
+        place = f" ({file}:{block.line})" if file else ""
+        return f"{block.what} for {milliseconds:.3g} ms{place}"
 
     def warn(self, text: str) -> None:
         """Add a warning, once."""

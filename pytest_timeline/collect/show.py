@@ -1,4 +1,4 @@
-"""A look at a run as text: which test runs, and the stack of every thread, the innermost frame last."""
+"""A look at a run as text: which test runs, the stack of every thread, the innermost frame last, and all tasks."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import os
 import re
 from collections.abc import Iterator
 
-from pytest_timeline.collect.live import LiveFamily, LiveThread, Look
+from pytest_timeline.collect.live import LiveFamily, LiveTask, LiveThread, Look, Open
 
 LIBRARY = re.compile(r".*[/\\](?:(?:site|dist)-packages|lib[/\\]python3\.\d+t?|Lib)[/\\]")
 BOOTSTRAP = ("Thread._bootstrap", "Thread._bootstrap_inner")  # every thread's outermost frames
 TIME = 14  # columns, with the margin
 MOST_OF_NAME = 0.6  # of what a line has beside the time
+MOST_TASKS = 50
 
 
 def show(look: Look, *, depth: int, width: int, bold: bool = False) -> Iterator[str]:
@@ -29,6 +30,8 @@ def show(look: Look, *, depth: int, width: int, bold: bool = False) -> Iterator[
                 yield "    not recorded"
             for thread in process["threads"]:
                 yield from _stack(thread, depth, width)
+            if process["tasks"]:
+                yield from _all(process["tasks"], width)
         yield ""
 
 
@@ -66,11 +69,26 @@ def _stack(thread: LiveThread, depth: int, width: int) -> Iterator[str]:
     if hidden > 0:
         yield f"{'':{TIME}}  ... {hidden} more above"
     shown = frames[-depth:]
-    names = [printable(frame["name"]) for frame in shown]
+    yield from _table(shown, [printable(frame["name"]) for frame in shown], width)
+
+
+def _all(tasks: list[LiveTask], width: int) -> Iterator[str]:
+    """Yield a line for each task: how long it has been doing what."""
+    yield "    tasks"
+    shown = tasks[:MOST_TASKS]
+    column = max(len(printable(task["name"])) for task in shown)
+    names = [f"{printable(task['name']).ljust(column)}  {printable(task['does']['name'])}" for task in shown]
+    yield from _table([task["does"] for task in shown], names, width)
+    if len(tasks) > len(shown):
+        yield f"{'':{TIME}}  ... {len(tasks) - len(shown)} more"
+
+
+def _table(frames: list[Open], names: list[str], width: int) -> Iterator[str]:
+    """Yield a line for each frame: since when it is open, its name, and its place."""
     room = width - TIME - 2
-    places = [f"{_place(frame['file'])}:{frame['line']}" if frame["file"] else "" for frame in shown]
+    places = [f"{_place(frame['file'])}:{frame['line']}" if frame["file"] else "" for frame in frames]
     column = min(max(map(len, names)), int(room * MOST_OF_NAME))
-    for frame, name, place in zip(shown, names, places, strict=True):
+    for frame, name, place in zip(frames, names, places, strict=True):
         line = _shortened(name, column if place else room).ljust(column)
         if place:
             line += "  " + _shortened_left(place, room - len(line) - 2)

@@ -13,13 +13,16 @@ from pytest_timeline.export.flows import End, Flows
 from pytest_timeline.export.gzipped import GzippedFile
 from pytest_timeline.export.lane_seams import LaneSeams
 from pytest_timeline.export.lanes import PlacedInstant, PlacedLane, clean, labels, place_instants, place_lanes
-from pytest_timeline.export.seams import Ended, Seams
+from pytest_timeline.export.seams import Ended, Seams, TrackKey
+from pytest_timeline.export.tree import thread_of
+from pytest_timeline.timeline.category import CALLABLE, CODE, WAIT
 from pytest_timeline.timeline.model import Clock, Process, Timeline, Track
 
 GIL_TID = (1 << 30) + 1  # above every thread id of Linux, and within 31 bits
 LANE_TIDS = {"test": 1 << 30, "process": GIL_TID + 1}  # of the first row
+LOOP_TIDS, TASK_TIDS = 1 << 27, 1 << 28
+TASKS = 1 << 28  # more have no place of their own
 LANE_RANKS = {"test": -1 << 20, "process": (-1 << 20) + 1}  # of the first row; the GIL's is -1
-CODE, CALLABLE = 17, 18  # a name's kinds, as spool.h has them
 LEVEL = 1  # zlib: 4 saves a seventh for three quarters more time; docs/traces.md has the figures
 
 
@@ -108,12 +111,38 @@ class _Array:
         self._file.write(b"\n]}\n")
 
 
-def _tid(kind: str, native_id: int) -> int:
-    return native_id & 0x7FFFFFFF if kind == "thread" else GIL_TID
+def _tid(track: Track | TrackKey) -> int:
+    """Return a tid below 2**31; the Perfetto UI has tracks in their order, and heeds no sort index."""
+    match track.kind:
+        case "thread":
+            return track.native_id & 0x7FFFFFFF
+        case "loop":
+            return LOOP_TIDS + track.serial
+        case "task" | "state":
+            return TASK_TIDS + track.serial % TASKS * 2 + (track.kind == "state")
+    return GIL_TID
+
+
+def _rank(track: Track) -> int:
+    """Return the place of a track below its process: tasks come after their thread, before the next one."""
+    if track.kind == "gil":
+        return -1
+    thread = track if track.kind == "thread" else thread_of(track)
+    inner = 0 if track is thread else _tid(track)
+    return (thread.serial if thread is not None else 0) * 4 * TASKS + inner
+
+
+def _name(track: Track) -> str:
+    """Return a name that says by itself where the track belongs."""
+    name = clean(track.name)
+    if track.under is None:
+        return name
+    above = clean(track.under.name)
+    return f"{name} of {above}" if track.kind == "state" else f"{above} / {name}"
 
 
 def _place(process: Process, track: Track) -> bytes:
-    return b'"pid":%d,"tid":%d' % (process.pid, _tid(track.kind, track.native_id))
+    return b'"pid":%d,"tid":%d' % (process.pid, _tid(track))
 
 
 def _lines(objects: list[dict[str, Any]]) -> bytes:
@@ -127,17 +156,15 @@ def _about(what: str, pid: int, tid: int, **args: Any) -> dict[str, Any]:
 def _metadata(timeline: Timeline) -> bytes:
     objects: list[dict[str, Any]] = []
     for index, process in enumerate(timeline.processes):
-        main = next(
-            (_tid("thread", track.native_id) for track in process.tracks if track.kind == "thread"), process.pid
-        )
+        main = next((_tid(track) for track in process.tracks if track.kind == "thread"), process.pid)
         objects.append(_about("process_name", process.pid, main, name=clean(process.name)))
         objects.append(_about("process_sort_index", process.pid, main, sort_index=index))
         if process.args:
             objects.append(_about("process_labels", process.pid, main, labels=",".join(labels(process))))
         for track in process.tracks:
-            tid, rank = _tid(track.kind, track.native_id), track.serial if track.kind == "thread" else -1
-            objects.append(_about("thread_name", process.pid, tid, name=clean(track.name)))
-            objects.append(_about("thread_sort_index", process.pid, tid, sort_index=rank))
+            tid = _tid(track)
+            objects.append(_about("thread_name", process.pid, tid, name=_name(track)))
+            objects.append(_about("thread_sort_index", process.pid, tid, sort_index=_rank(track)))
     return _lines(objects)
 
 
@@ -159,7 +186,7 @@ def _lane(lane: PlacedLane) -> bytes:
 
 
 def _instants(process: Process, track: Track, clock: Clock) -> bytes:
-    place = {"pid": process.pid, "tid": _tid(track.kind, track.native_id)}
+    place = {"pid": process.pid, "tid": _tid(track)}
     return _lines([place | _instant(each) for each in place_instants(track.instants, clock)])
 
 
@@ -170,16 +197,16 @@ def _instant(instant: PlacedInstant) -> dict[str, Any]:
 
 def _ended(ended: Ended) -> bytes:
     key = ended.track
-    lane = {"pid": key.pid, "tid": _tid(key.kind, key.native_id)}
+    lane = {"pid": key.pid, "tid": _tid(key)}
     objects: list[dict[str, Any]] = []
     for id, start, folded, _ in ended.slices:
         try:
             name, kind, file, line, _ = ended.names[id]
         except KeyError:
             name, kind, file, line = "?", 0, "", 0
-        args: dict[str, Any] = {"file": clean(file), "line": line} if kind == CODE else {}
+        args: dict[str, Any] = {"file": clean(file), "line": line} if kind == CODE or (kind == WAIT and file) else {}
         args |= {"folded": folded} if folded else {}
-        category = "c" if kind == CALLABLE else "python"
+        category = {CALLABLE: "c", WAIT: "await"}.get(kind, "python")
         times = {"ph": "X", "ts": start / 1000, "dur": (ended.ns - start) / 1000}
         objects.append(lane | times | {"name": clean(name), "cat": category, "args": args | {"cut": "end"}})
     return _lines(objects)

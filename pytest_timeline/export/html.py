@@ -17,6 +17,7 @@ from pytest_timeline.export.lanes import PlacedInstant, clean, place_instants, p
 from pytest_timeline.export.names import PageNames
 from pytest_timeline.export.page import Template, dumps, json_script, text, text_script
 from pytest_timeline.export.source import excerpts, key_of, script
+from pytest_timeline.export.tree import in_order
 from pytest_timeline.export.whole import WholeFile
 from pytest_timeline.outputs import ASSETS, INDEX
 from pytest_timeline.timeline.category import CATEGORIES, Categories, main_thread
@@ -99,6 +100,7 @@ class _Page:
         self._clock = clock
         self._categories = categories
         self._tracks: list[dict[str, Any]] = []
+        self._places: dict[int, int] = {}  # of a model's track, by its identity
         self._rows: dict[str, list[list[Any]]] = {}
         self._instants: list[list[Any]] = []
         self._blocks: list[tuple[dict[str, Any], bytes]] = []
@@ -203,7 +205,7 @@ class _Page:
         blocks: list[list[bytes]] = []
         size = BLOCK_BYTES
         for at, process in enumerate(self._timeline.processes):
-            for track in process.tracks:
+            for track in in_order(process.tracks):
                 if size >= BLOCK_BYTES:
                     blocks.append([])
                     size = 0
@@ -213,6 +215,7 @@ class _Page:
                 for flow in track.flows:
                     ends = self._arrivals if flow.enters else self._departures
                     ends.append((flow.id, len(self._tracks), self._clock.ns(flow.tick)))
+                self._places[id(track)] = len(self._tracks)
                 self._tracks.append(about)
                 blocks[-1] += columns
                 size += sum(about["columns"])
@@ -228,7 +231,7 @@ class _Page:
             "name": clean(track.name),
             "id": track.native_id,
             "serial": track.serial,
-            "parent": None,
+            "parent": self._places.get(id(track.under)),
             "slices": slices,
             "levels": levels,
             "first": first,
@@ -236,7 +239,8 @@ class _Page:
             "busy": busy,
         }
         folded, folded_ns = self._folded(track.slices.folded_totals)
-        return about | ({"folded": folded, "folded_ns": folded_ns} if folded else {}), columns
+        about |= {"folded": folded, "folded_ns": folded_ns} if folded else {}
+        return about | ({"args": _exact(plain(track.args))} if track.args else {}), columns
 
     def _model(self, sources: Mapping[str, str]) -> dict[str, Any]:
         return {

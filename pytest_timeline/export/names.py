@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_timeline._codec import Names, uses
 from pytest_timeline.export.lanes import clean
-from pytest_timeline.timeline.category import CALLABLE, CATEGORIES, CODE, OWN, Categories, Meaning
+from pytest_timeline.timeline.category import CALLABLE, CATEGORIES, CODE, OWN, WAIT, Categories, Meaning
 from pytest_timeline.timeline.model import Track
 
 PYTHON_KIND, C_KIND, OTHER_KIND = range(3)
@@ -28,11 +28,12 @@ class PageNames:
             for id, (count, exclusive) in uses(track.slices).items():
                 meaning = known[id] = meanings[id]
                 counts[meaning] = counts.get(meaning, 0) + count
-                ticks[meaning] = ticks.get(meaning, 0) + exclusive
+                if track.kind == "thread":  # a task's frames are there, too, and wait on its own track
+                    ticks[meaning] = ticks.get(meaning, 0) + exclusive
         self._names = sorted(counts, key=counts.__getitem__, reverse=True)
         places = {meaning: place for place, meaning in enumerate(self._names)}
         self._indexes = {names: _index(known, places) for names, known in used.items()}
-        self._files = list(dict.fromkeys(meaning.file for meaning in self._names if meaning.kind == CODE))
+        self._files = list(dict.fromkeys(meaning.file for meaning in self._names if _has_place(meaning)))
         self._file_places = {path: place for place, path in enumerate(self._files)}
         self._ticks = ticks
 
@@ -48,8 +49,8 @@ class PageNames:
         return {
             "text": [meaning.text for meaning in self._names],
             "kind": [kinds.get(meaning.kind, OTHER_KIND) for meaning in self._names],
-            "file": [places[meaning.file] if meaning.kind == CODE else -1 for meaning in self._names],
-            "line": [meaning.line if meaning.kind == CODE else 0 for meaning in self._names],
+            "file": [places[meaning.file] if _has_place(meaning) else -1 for meaning in self._names],
+            "line": [meaning.line if _has_place(meaning) else 0 for meaning in self._names],
             "flags": [meaning.flags for meaning in self._names],
             "category": [category[meaning.category] for meaning in self._names],
         }
@@ -68,7 +69,7 @@ class PageNames:
     def own_functions(self) -> list[tuple[str, int]]:
         """Return (path, first line) of own code, what ran longest first."""
         own = [m for m in self._names if m.category == OWN]
-        return [(m.file, m.line) for m in sorted(own, key=self._ticks.__getitem__, reverse=True)]
+        return [(m.file, m.line) for m in sorted(own, key=lambda m: self._ticks.get(m, 0), reverse=True)]
 
     def own_files(self) -> list[str]:
         """Return the paths of own code."""
@@ -78,8 +79,15 @@ class PageNames:
         return self._file_places[path]
 
 
+def _has_place(meaning: Meaning) -> bool:
+    """Whether a name comes with a file and a line."""
+    return meaning.kind == CODE or (meaning.kind == WAIT and bool(meaning.file))
+
+
 def _index(known: dict[int, Meaning], places: dict[Meaning, int]) -> array[int]:
-    index = array("I", bytes(4 * (max(known, default=-1) + 1)))
-    for id, meaning in known.items():
-        index[id] = places[meaning]
+    """Return the array that `html_slices` takes."""
+    at = {(id << 1 | id >> 31) & 0xFFFFFFFF: places[meaning] for id, meaning in known.items()}
+    index = array("I", bytes(4 * (max(at, default=-1) + 1)))
+    for place, number in at.items():
+        index[place] = number
     return index

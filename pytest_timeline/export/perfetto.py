@@ -17,12 +17,14 @@ from pytest_timeline.export.lane_seams import LaneSeams
 from pytest_timeline.export.lanes import PlacedLane, PlacedSpan, clean, labels, place_instants, place_lanes, tell
 from pytest_timeline.export.protobuf import double, fixed64, message, text, uint
 from pytest_timeline.export.seams import Ended, Seams, TrackKey, key_of
+from pytest_timeline.export.tree import rank
 from pytest_timeline.timeline.model import Clock, Process, Timeline, Track
 
 TYPES = {"B": 1, "E": 2, "i": 3}  # TrackEvent.Type
 EXPLICIT = 3  # TrackDescriptor.ChildTracksOrdering
+NEVER_MERGED = 2  # TrackDescriptor.SiblingMergeBehavior: two tasks of one name are two
 LANE_RANKS = {"test": 0, "process": 1}  # of the first row
-GIL_RANK, THREAD_RANK = 1 << 20, (1 << 20) + 1  # so many rows of processes are there not
+GIL_RANK, THREAD_RANK = 1 << 20, 1 << 21  # so many rows of processes are there not
 STORY = 1  # the sequence of descriptors, spans and instants; the tracks' follow
 LEVEL = 2  # zlib: 4 saves a twelfth for two fifths more time; docs/traces.md has the figures
 
@@ -135,15 +137,42 @@ def _descriptors(timeline: Timeline) -> bytes:
         said = b"".join(text(8, label) for label in labels(process))
         about = message(3, uint(1, process.pid), text(6, clean(process.name)), said)
         packets.append(_packet(message(60, uint(1, uuid), about, uint(11, EXPLICIT))))
+        groups: dict[int, Track] = {}
         for track in process.tracks:
-            parts = [uint(1, _uuid(key_of(process, track))), uint(5, uuid)]
-            if track.kind == "thread":
-                about = message(4, uint(1, process.pid), uint(2, track.native_id), text(5, clean(track.name)))
-                parts += [about, uint(12, THREAD_RANK + track.serial)]
-            else:
-                parts += [text(2, clean(track.name)), uint(12, GIL_RANK)]
-            packets.append(_packet(message(60, *parts)))
+            packets.append(_descriptor(process, track, uuid))
+            if track.under is not None and track.kind != "state":
+                groups[_group(process, track.under)] = track.under
+        for group, thread in groups.items():
+            about = text(2, f"Tasks of {clean(thread.name)}") + uint(12, _thread_rank(thread) + 1)
+            packets.append(_packet(message(60, uint(1, group), uint(5, uuid), about, uint(11, EXPLICIT))))
     return b"".join(packets)
+
+
+def _descriptor(process: Process, track: Track, parent: int) -> bytes:
+    """Return the descriptor of a track of the process whose uuid is `parent`."""
+    if track.kind == "thread":
+        about = message(4, uint(1, process.pid), uint(2, track.native_id), text(5, clean(track.name)))
+        place = _thread_rank(track)
+    else:
+        about = text(2, clean(track.name))
+        place = GIL_RANK if track.kind == "gil" else rank(track)
+        if track.under is not None:
+            is_state = track.kind == "state"
+            parent = _uuid(key_of(process, track.under)) if is_state else _group(process, track.under)
+            about += uint(11, EXPLICIT) + uint(15, NEVER_MERGED)
+    return _packet(message(60, uint(1, _uuid(key_of(process, track))), uint(5, parent), about, uint(12, place)))
+
+
+def _group(process: Process, thread: Track) -> int:
+    """Return the uuid of the track that has a thread's tasks below it.
+
+    The UI draws the children of a thread's track elsewhere, in no order, with the thread's id after each name.
+    """
+    return _identify(process.pid, process.start, f"tasks/{thread.serial}/{thread.native_id}")
+
+
+def _thread_rank(thread: Track) -> int:
+    return THREAD_RANK + 2 * thread.serial
 
 
 def _lane(lane: PlacedLane) -> bytes:

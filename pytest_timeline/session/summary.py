@@ -15,6 +15,7 @@ from pytest_timeline.spooldir import DIRECTORY
 
 SLOWEST, SLOWEST_VERBOSE = 3, 10
 LEAKING, LEAKS = 5, 3  # how many tests, and of each how many of the things that it left
+BLOCKING, BLOCKS = 5, 3  # ... of the things that blocked its event loop
 PREFERRED = ("html", "perfetto", "chrome")  # which of a test's files to name
 MARKUP: Mapping[str, dict[str, bool]] = {
     "passed": {"green": True},
@@ -63,6 +64,7 @@ def _write_run(reporter: pytest.TerminalReporter, settings: Config, run: dict[st
     _write_slowest(reporter, settings.directory, tests)
     _write_totals(reporter, settings.directory, run)
     _write_leaks(reporter, tests)
+    _write_blocks(reporter, tests)
     folded = [test for test in tests if test["folded"]]
     if folded:
         remedy = "a larger --timeline-max-slices"
@@ -125,6 +127,16 @@ def _write_leaks(reporter: pytest.TerminalReporter, tests: list[dict[str, Any]])
         reporter.write_line(f"leaked: {what}  in {test['nodeid']}", yellow=True)
     if len(leaking) > LEAKING:
         reporter.write_line(f"leaked: and {len(leaking) - LEAKING:,} more tests left something running", yellow=True)
+
+
+def _write_blocks(reporter: pytest.TerminalReporter, tests: list[dict[str, Any]]) -> None:
+    blocking = [test for test in tests if test["blocks"]]
+    for test in blocking[:BLOCKING]:
+        named = test["blocked"][:BLOCKS]
+        what = ", ".join(named) + (f" and {test['blocks'] - len(named):,} more" if test["blocks"] > len(named) else "")
+        reporter.write_line(f"blocked its event loop: {what}  in {test['nodeid']}", yellow=True)
+    if len(blocking) > BLOCKING:
+        reporter.write_line(f"blocked: the event loops of {len(blocking) - BLOCKING:,} more tests", yellow=True)
 
 
 def _preferred(files: dict[str, str]) -> str | None:

@@ -18,7 +18,7 @@ from pytest_timeline.timeline.model import Clock, Timeline, Track
 
 OWN, LIBRARY, C, OTHER = "own", "library", "c", "other"
 CATEGORIES = (OWN, LIBRARY, C, "sleep", "lock", "io", "await", "subprocess", "gc", OTHER)
-CODE, CALLABLE = 17, 18  # a name's kinds, as spool.h has them
+CODE, CALLABLE, WAIT = 17, 18, 256  # a name's kinds, as columns.pxd has them
 
 _WAITS = {
     "sleep": "time.sleep signal.pause",
@@ -118,7 +118,7 @@ class Categories:
             return self.file(file).category
         if kind == CALLABLE:
             return WAITS.get(text, C)
-        return OTHER
+        return "await" if kind == WAIT else OTHER
 
     def file(self, path: str) -> File:
         found = self._files.get(path)

@@ -67,18 +67,24 @@ class Lane:
     instants: list[Instant] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Track:
-    """What one thread did, or a lane derived from several (which thread held the GIL)."""
+    """What one thread or one task did, or a lane derived from others.
 
-    kind: Literal["thread", "gil"]
+    "task" has a task's coroutine frames as they await each other, or a greenlet's stack; "state" what a task was:
+    slices `running`, `ready` and `waiting`; "loop" what blocked a thread's event loop; "gil" which thread held the GIL.
+    """
+
+    kind: Literal["thread", "gil", "task", "state", "loop"]
     name: str
-    native_id: int  # 0 for a lane
-    serial: int  # of the thread, unique in its process
+    native_id: int  # of the thread: a task's is that which ran its first step; 0 for the GIL
+    serial: int  # unique among the tracks of its kind in its process; a state's is its task's, a loop's its thread's
     slices: Slices
     names: Names
     flows: list[Flow] = field(default_factory=list)  # in any order
     instants: list[Instant] = field(default_factory=list)
+    under: Track | None = None  # what it is drawn below: a task's and a loop's thread, a state's task
+    args: dict[str, Any] = field(default_factory=dict)  # {"leaked_from": nodeid, "folded_steps": 12}
 
 
 @dataclass(slots=True)

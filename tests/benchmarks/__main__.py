@@ -12,6 +12,7 @@ import call_cost
 import children
 import codec
 import empty
+import loops
 import memory
 import report
 import run_page
@@ -22,7 +23,8 @@ import viewer
 def main() -> None:
     """Measure the figures that the command line names, one after another."""
     figures = {
-        module.__name__: module for module in (call_cost, suites, empty, children, codec, memory, viewer, run_page)
+        module.__name__: module
+        for module in (call_cost, suites, empty, children, loops, codec, memory, viewer, run_page)
     }
     parser = argparse.ArgumentParser(prog="python tests/benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument("figures", nargs="*", metavar="FIGURE", help=", ".join(figures))

@@ -15,7 +15,10 @@ MAGIC = int.from_bytes(b"PTSPOOL1", "little")
 FRAME_IN = {1: "start", 2: "resume", 3: "throw"}
 FRAME_OUT = {4: "return", 5: "yield", 6: "unwind"}
 CALLS = {7: "call", 8: "c_return", 9: "c_raise"}
-KINDS = {**FRAME_IN, **FRAME_OUT, **CALLS, 10: "raised", 11: "inherited"}
+FRAMES = {**FRAME_IN, **FRAME_OUT, 11: "inherited"}
+LOOPS = {12: "step", 13: "ready", 14: "awaits", 15: "ended"}
+KINDS = {**FRAMES, **CALLS, **LOOPS, 10: "raised"}
+PAYLOADS = {21: "mark", 24: "task", 25: "link", 26: "note", 27: "switch"}
 
 
 @dataclass
@@ -25,6 +28,7 @@ class Record:
     depth: int
     id: int
     name: str = ""
+    payload: bytes = b""
 
 
 @dataclass
@@ -33,6 +37,16 @@ class Thread:
     ident: int = 0
     names: list[str] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
+    story: list[Record] = field(default_factory=list)  # with marks and what tells of tasks, in order
+
+
+@dataclass
+class Task:
+    loop: int
+    parent: int
+    kind: int
+    created: bool
+    names: list[str]
 
 
 @dataclass
@@ -50,6 +64,7 @@ class SpoolFile:
     marks: list[tuple[int, bytes]] = field(default_factory=list)
     children: list[tuple[int, list[bytes]]] = field(default_factory=list)  # pid, command line
     reaped: list[tuple[int, int]] = field(default_factory=list)  # pid, status
+    tasks: dict[int, Task] = field(default_factory=dict)
     command: list[str] = field(default_factory=list)
     threads: dict[int, Thread] = field(default_factory=dict)
 
@@ -60,7 +75,7 @@ class SpoolFile:
 
     def frames(self, name: str = "MainThread") -> list[tuple[str, str]]:
         """Return (kind, qualified name) of the thread's frame records, in order."""
-        return [(r.kind, r.name) for r in self.thread(name).records if r.kind not in {*CALLS.values(), "raised"}]
+        return [(r.kind, r.name) for r in self.thread(name).records if r.kind in FRAMES.values()]
 
     def calls(self, name: str = "MainThread") -> list[tuple[str, str]]:
         return [(r.kind, r.name) for r in self.thread(name).records if r.kind in CALLS.values()]
@@ -89,7 +104,10 @@ def read(path: Path) -> SpoolFile:
         _read_chunk(spool, spool.threads.setdefault(serial, Thread()), data, start, end)
     for thread in spool.threads.values():
         for record in thread.records:
-            record.name = spool.names.get(record.id, "?")
+            if record.kind in LOOPS.values():
+                record.name = spool.tasks[record.id].names[-1]
+            else:
+                record.name = spool.names.get(record.id, "?")
     return spool
 
 
@@ -108,8 +126,11 @@ def _read_chunk(spool: SpoolFile, thread: Thread, data: bytes, at: int, end: int
         at += 16
         if kind < 16:
             thread.records.append(Record(tick, KINDS[kind], depth, id))
+            thread.story.append(thread.records[-1])
             continue
         payload = data[at : at + depth]
+        if kind in PAYLOADS:
+            thread.story.append(Record(tick, PAYLOADS[kind], 0, id, "", payload))
         at += (depth + 15) // 16 * 16
         if kind == 16:
             spool.names[id] = payload.decode()
@@ -132,5 +153,9 @@ def _read_chunk(spool: SpoolFile, thread: Thread, data: bytes, at: int, end: int
             spool.children.append((id, payload[8:].split(b"\0")))
         elif kind == 23:
             spool.reaped.append((id, struct.unpack_from("<i", payload)[0]))
-        else:
+        elif kind == 24:
+            loop, parent, what, flags = struct.unpack_from("<QIHH", payload)
+            task = spool.tasks.setdefault(id, Task(loop, parent, what, bool(flags & 1), []))
+            task.names.append(payload[16:].decode())
+        elif kind not in PAYLOADS:
             raise AssertionError(f"unknown record kind {kind}")

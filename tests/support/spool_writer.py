@@ -15,7 +15,9 @@ CHUNK_BYTES = CHUNK_RECORDS * 16
 TABLE, CHUNKS = 4096, 196608
 FREE, OWNED, FULL = range(3)
 START, RESUME, THROW, RETURN, YIELD, UNWIND, CALL, C_RETURN, C_RAISE, RAISED = range(1, 11)
-STRING, CODE, CALLABLE, THREAD, PROCESS, MARK, CHILD, REAPED = range(16, 24)
+STEP, READY, AWAITS, ENDED = range(12, 16)
+STRING, CODE, CALLABLE, THREAD, PROCESS, MARK, CHILD, REAPED, TASK, LINK, NOTE, SWITCH = range(16, 28)
+ASYNCIO, TRIO, GREENLET = range(3)
 SESSION_BEGIN, SESSION_END, TEST_BEGIN, TEST_END, SPAN_BEGIN, SPAN_END, INSTANT = range(1, 8)
 MONOTONIC = 1
 HEADER = struct.Struct("=QIIIIQQQIIQQIIQIIQ256s")
@@ -134,6 +136,20 @@ class SpoolWriter:
 
     def reaped(self, tick: int, pid: int, status: int | None, thread: int = 0) -> None:
         self.payload(tick, REAPED, pid, struct.pack("=iI", status or 0, status is not None), thread)
+
+    def task(
+        self, tick: int, id: int, name: str, *, kind: int = ASYNCIO, created: bool = False, thread: int = 0
+    ) -> None:
+        self.payload(tick, TASK, id, struct.pack("=QIHH", 1, 0, kind, created) + name.encode(), thread)
+
+    def link(self, tick: int, token: int, depth: int = 0, *, taken: bool = False, thread: int = 0) -> None:
+        self.payload(tick, LINK, token, struct.pack("=II", depth, taken), thread)
+
+    def note(self, tick: int, task: int, text: str, thread: int = 0) -> None:
+        self.payload(tick, NOTE, task, text.encode(), thread)
+
+    def switch(self, tick: int, greenlet: int, thread: int = 0) -> None:
+        self.payload(tick, SWITCH, greenlet, b"", thread)
 
     def mark(self, tick: int, code: int, thread: int = 0, **what: Any) -> None:
         self.payload(tick, MARK, code, json.dumps(what).encode(), thread)

@@ -13,7 +13,8 @@ from pytest_timeline.timeline.model import Clock, Instant, Lane, Process, Span, 
 from support.trace_processor import ERRORS, query
 
 RESUMED, YIELDED, THROWN, CUT_START, CUT_END, HEALED, DIED = (1 << bit for bit in range(7))
-STRING, CODE, CALLABLE = 16, 17, 18
+STRING, CODE, CALLABLE, WAIT = 16, 17, 18, 256
+SLEEP, RUNNING, READY, WAITING = ((1 << 31) + i for i in range(4))  # names that the reader makes
 TRACES = ("perfetto", "chrome")  # the formats that trace_processor reads
 CLOCK = Clock(1_000, 1.0)  # ticks are nanoseconds
 
@@ -29,13 +30,17 @@ def slices(*rows: Row) -> Slices:
 
 
 def names(**extra: str) -> Names:
-    """Return names: 1 the file, 10 to 19 functions f0 to f9, 20 to 29 C callables c0 to c9, 30 ValueError."""
+    """Return names: 1 the file, 10 to 19 functions f0 to f9, 20 to 29 C callables c0 to c9, 30 ValueError; waits."""
     made = Names()
     made.add(1, "src/a.py")
     for i in range(10):
         made.add(10 + i, f"f{i}", CODE, 1, 100 + i)
         made.add(20 + i, f"c{i}", CALLABLE)
     made.add(30, "ValueError")
+    made.add(SLEEP, "await asyncio.sleep", WAIT, 1, 7)
+    made.add(RUNNING, "running")
+    made.add(READY, "ready", WAIT)
+    made.add(WAITING, "waiting", WAIT)
     return made
 
 
@@ -43,6 +48,12 @@ def thread(
     made: Slices, known: Names | None = None, *, name: str = "MainThread", id: int = 4711, serial: int = 1
 ) -> Track:
     return Track("thread", name, id, serial, made, known or names())
+
+
+def task(under: Track, serial: int, name: str, frames: Slices, states: Slices) -> tuple[Track, Track]:
+    """Return a task of the thread, and its state."""
+    made = Track("task", f"Task-{serial} ({name})", under.native_id, serial, frames, names(), under=under)
+    return made, Track("state", "state", under.native_id, serial, states, names(), under=made)
 
 
 def timeline(*tracks: Track, start: int = 1_000, end: int = 1_000_000, **fields: Any) -> Timeline:

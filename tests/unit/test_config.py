@@ -81,6 +81,7 @@ def test_defaults(pytester: pytest.Pytester) -> None:
         machinery=(),
         min_duration_ns=0,
         max_slices=1_000_000,
+        block_threshold_ns=50_000_000,
         c_calls="auto",
         standalone=False,
     )

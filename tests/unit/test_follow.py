@@ -85,6 +85,8 @@ def test_a_finished_run_is_written(tmp_path: Path) -> None:
         "tasks": 0,
         "leaks": 0,
         "leaked": [],
+        "blocks": 0,
+        "blocked": [],
     }
     assert files(run.directory) == {"run.json", *found["combined"].values(), *listed}
     assert len(listed) == 4

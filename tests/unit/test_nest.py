@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_timeline._codec import Names, Slices, Spool
+from pytest_timeline._codec import Slices, Spool
 from support import spool_writer as w
 from support.naive_nest import (
     CUT_END,
@@ -23,6 +24,9 @@ from support.naive_nest import (
     rows,
 )
 
+if TYPE_CHECKING:
+    from pytest_timeline._codec import Recorded
+
 END = 1 << 60
 
 
@@ -34,7 +38,7 @@ def spool_of(path: Path, records: list[Record]) -> w.SpoolWriter:
 
 
 def slices_of(spool: Spool, tick: int = END) -> Slices:
-    tracks, _ = spool.cut(tick)
+    tracks, *_ = spool.cut(tick)
     (track,) = tracks
     return track[3]
 
@@ -138,12 +142,12 @@ def test_the_death_of_a_process_ends_what_is_open_at_its_last_record(path: Path)
     spool = Spool(str(path))
     spool.drain(END)
     spool.die()
-    tracks, _ = spool.cut(END)
+    tracks, *_ = spool.cut(END)
     assert [[row[:5] for row in track[3].rows()] for track in tracks] == [
         [(10, 17, 1, 0, DIED), (11, 17, 2, 1, DIED)],
         [(17, 17, 3, 0, DIED)],
     ]
-    assert spool.cut(END + 1) == ([], None)
+    assert spool.cut(END + 1) == ([], None, None)
 
 
 def random_records(rng: random.Random, count: int) -> list[Record]:
@@ -194,7 +198,7 @@ def test_random_records_nest_as_the_naive_nester_nests_them(path: Path, seed: in
             part.append(records[at])
             at += 1
         naive.take(part)
-        tracks, lane = spool.cut(tick)
+        tracks, lane, _ = spool.cut(tick)
         assert lane is None
         expected, outer = rows(naive.cut(tick), threshold)
         found = tracks[0][3] if tracks else Slices()
@@ -268,8 +272,8 @@ def test_a_snapshot_is_what_a_cut_would_be_and_changes_nothing(tmp_path: Path, s
         spools.append(Spool(str(tmp_path / name), **limits))
     looked_at, left_alone = spools
 
-    def plain(window: tuple[list[tuple[int, int, str, Slices]], tuple[Slices, Names] | None]) -> object:
-        tracks, lane = window
+    def plain(window: Recorded) -> object:
+        tracks, lane, _ = window
         return [(*track[:3], track[3].rows(), track[3].outer_folded) for track in tracks], lane and lane[0].rows()
 
     for i in range(0, len(records), 200):

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from pytest_timeline.collect.live import LiveFamily, LiveProcess, LiveThread, Look, Open
+from pytest_timeline.collect.live import LiveFamily, LiveProcess, LiveTask, LiveThread, Look, Open
 from pytest_timeline.collect.show import duration, show
 
 
@@ -17,7 +17,7 @@ def frame(name: str, file: str = "", line: int = 0, seconds: float = 12.3) -> Op
 def family(
     test: str | None, *threads: LiveThread, worker: str | None = None, spans: list[Open] | None = None
 ) -> LiveFamily:
-    processes = [LiveProcess(pid=41, name="pytest (41)", threads=list(threads))] if threads else []
+    processes = [LiveProcess(pid=41, name="pytest (41)", threads=list(threads), tasks=[])] if threads else []
     return LiveFamily(worker=worker, pid=41, test=test, seconds=12.34, spans=spans or [], processes=processes)
 
 
@@ -52,6 +52,26 @@ def test_a_stack_ends_where_it_waits() -> None:
     )
 
 
+def test_each_task_has_a_line() -> None:
+    hung = family("a", HUNG)
+    queue = "/usr/lib/python3.13/asyncio/queues.py"
+    hung["processes"][0]["tasks"] = [
+        LiveTask(name="Task-1 (main)", does=frame("await TaskGroup.__aexit__", "/usr/lib/python3.13/asyncio/t.py", 71)),
+        *(LiveTask(name=f"worker-{n} (work)", does=frame("await Queue.get", queue, 186, 3.0)) for n in range(59)),
+        LiveTask(name="busy", does=frame("running", seconds=0.001)),
+    ]
+    lines = text(hung).splitlines()
+    assert lines[8:11] == [
+        "    tasks",
+        "        12.3 s  Task-1 (main)     await TaskGroup._...  asyncio/t.py:71",
+        "         3.0 s  worker-0 (work)   await Queue.get       asyncio/queues.py:186",
+    ]
+    assert lines[-1] == "                ... 11 more"
+    assert len(lines) == 8 + 1 + 50 + 1
+    hung["processes"][0]["tasks"] = hung["processes"][0]["tasks"][-1:]
+    assert text(hung).splitlines()[9:] == ["          1 ms  busy  running"]
+
+
 def test_only_the_innermost_frames_are_shown() -> None:
     assert text(family("a", HUNG), depth=1).splitlines()[4:] == [
         "                ... 3 more above",
@@ -61,7 +81,7 @@ def test_only_the_innermost_frames_are_shown() -> None:
 
 def test_a_process_that_is_not_recorded_is_there() -> None:
     hung = family("a", HUNG)
-    hung["processes"].append(LiveProcess(pid=42, name="sleep 100 (42)", threads=[]))
+    hung["processes"].append(LiveProcess(pid=42, name="sleep 100 (42)", threads=[], tasks=[]))
     assert text(hung).splitlines()[-3:] == ["", "  sleep 100 (42)", "    not recorded"]
 
 

@@ -214,7 +214,7 @@ def test_a_thread_has_its_newest_name(path: Path) -> None:
     call(writer, 10, 11, 1, thread=4)
     spool = Spool(str(path))
     spool.drain(END)
-    tracks, _ = spool.cut(END)
+    tracks, *_ = spool.cut(END)
     assert [track[:3] for track in tracks] == [(3, 555, "worker"), (4, 1004, "Thread 1004")]
     writer.thread(14, "", 555, thread=3)
     call(writer, 20, 21, 1, thread=3)
@@ -249,7 +249,7 @@ def test_an_id_out_of_all_proportion_is_damage(path: Path) -> None:
 
 
 def lane_of(spool: Spool, tick: int = END) -> list[tuple[int, int, str]] | None:
-    _, lane = spool.cut(tick)
+    _, lane, _ = spool.cut(tick)
     if lane is None:
         return None
     slices, names = lane
@@ -297,7 +297,7 @@ def test_there_is_no_gil_lane_for_one_thread_nor_without_a_gil(tmp_path: Path) -
             call(writer, 10 + thread, 20 + thread, 1, thread)
         spool = Spool(str(tmp_path / f"{threads}"))
         spool.drain(END)
-        tracks, lane = spool.cut(END)
+        tracks, lane, _ = spool.cut(END)
         assert len(tracks) == threads
         assert lane is None
 
@@ -378,7 +378,7 @@ def test_a_damaged_spool_does_no_harm(path: Path, sample: bytes, seed: int) -> N
     for until in (1000, 3000, END):
         while (mark := spool.drain(until)) is not None:
             assert len(mark[3]) <= w.CHUNK_BYTES
-        tracks, _ = spool.cut(until)
+        tracks, *_ = spool.cut(until)
         for *_, slices in tracks:
             for start, end, name, *_ in slices.rows():
                 assert start <= end
