@@ -22,8 +22,9 @@ from spool cimport (
 )
 from writer cimport (
     PT_CAN_DETACH, PT_HAS_MONITORING, PT_MAX_PAYLOAD, PT_NAMED, PT_UNNAMED, pt_begin, pt_children, pt_children_alive,
-    pt_current, pt_finish, pt_go_on, pt_introduce, pt_leave_greenlets, pt_me, pt_pause, pt_profile_call, pt_profile_call_end,
-    pt_profile_enter, pt_profile_leave, pt_spawn_detached, pt_states, pt_states_used, pt_tap_processes,
+    pt_current, pt_finish, pt_go_on, pt_introduce, pt_leave_greenlets, pt_me, pt_pause, pt_profile_call,
+    pt_profile_call_end, pt_profile_enter, pt_profile_leave, pt_spawn_detached, pt_states, pt_states_used,
+    pt_tap_processes,
 )
 
 include "codes.pxi"
