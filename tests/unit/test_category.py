@@ -11,7 +11,7 @@ import pytest
 from pytest_timeline.timeline.category import CATEGORIES, LIBRARY, OTHER, OWN, UNKNOWN, WAITS, C, Categories
 from support.timelines import CALLABLE, STRING, names
 
-NAMES = Path(__file__).parents[2] / "ext" / "names.pxi"
+RECORDER = Path(__file__).parents[2] / "ext" / "names.pxi"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_c_calls_are_known_by_name() -> None:
 
 
 def test_all_that_the_recorder_counts_as_waiting_has_a_category() -> None:
-    blocking = re.search(r'BLOCKING = frozenset\("""(.*?)"""', NAMES.read_text(encoding="utf-8"), re.DOTALL)
+    blocking = re.search(r'BLOCKING = frozenset\("""(.*?)"""', RECORDER.read_text(encoding="utf-8"), re.DOTALL)
     assert blocking is not None
     assert set(blocking[1].split()) <= set(WAITS)
     assert set(WAITS.values()) < set(CATEGORIES)
