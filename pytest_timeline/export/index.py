@@ -88,6 +88,7 @@ class Index:
                 "fixtures": test.fixtures // 1000,
                 "markers": [markers.setdefault(marker, len(markers)) for marker in test.markers],
                 "leaked": [clean(str(text)) for text in entry["leaked"]],
+                "blocked": [clean(str(text)) for text in entry["blocked"]],
                 "exception": test.exception,
                 "page": page.removeprefix(f"{TESTS}/").removesuffix(SUFFIXES["html"]),
                 "also": also.setdefault(others, len(also)),
@@ -158,7 +159,7 @@ class _Fixture:
 _COLUMNS = (
     "file", "line", "name", "outcome", "worker", "rerun", "start", "duration", "phases", "times", "fixtures", "markers",
     "slices", "folded", "dropped", "processes", "threads", "tasks", "leaks", "leaked", "exception", "page",
-    "also",
+    "also", "blocks", "blocked",
 )  # fmt: skip
 
 
