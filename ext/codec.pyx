@@ -15,8 +15,8 @@ cimport html
 cimport perfetto
 from buffer cimport Buffer
 from columns cimport (
-    CODE, CUT_END, CUT_START, STRING, WAIT, Columns, Name, NameTable, define_name, find_name, free_columns, free_names, grown,
-    index_of, reserve,
+    CODE, CUT_END, CUT_START, STRING, WAIT, Columns, Name, NameTable, define_name, find_name, free_columns, free_names,
+    grown, index_of, reserve,
 )
 from flows cimport find_rows
 from nest cimport Nest, cut, die, snapshot

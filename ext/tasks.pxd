@@ -7,6 +7,7 @@ not match is healed, as in any nest.
 
 Memory is bounded: `most` tasks keep what is drawn of them, those that failed or blocked a loop and then those that
 lived longest. Of the others remains how many they were, their steps and their time. Any task has it during a step.
+All of them together have little more slices than `max_slices`.
 """
 from libc.stdint cimport SIZE_MAX, UINT64_MAX, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, qsort
@@ -16,7 +17,7 @@ from columns cimport (
     CALLABLE, DIED, HEALED, MADE, RESUMED, STRING, THROWN, WAIT, YIELDED, CUT_START, Columns, Name, NameTable,
     define_name, find_name, free_columns, grown,
 )
-from nest cimport C_CALL, FRAME, STEP, Nest, clamped, cut, heal, pop, push, release, start_window
+from nest cimport C_CALL, FRAME, STEP, Nest, clamped, cut, fit, heal, pop, push, release, start_window
 from spool cimport PT_GREENLET, PT_RESUME, PT_RETURN, PT_START, PT_THROW, PT_UNWIND, PT_YIELD
 from table cimport Table, drop, find, free_table, make_room, put
 from waits cimport Wait, Waits, free_waits, stands_for, wait_of
@@ -39,6 +40,7 @@ cdef enum:
     MOST_NOTES = 1 << 10
     MOST_TOKENS = 1 << 16    # handed over and not taken up
     MOST_AWAITS = 128        # tasks that one waits for
+    FEWEST = 16              # slices: no lane is folded to fewer
     LONGEST_TEXT = 500
 
 cdef struct Place:           # where something came from
@@ -161,6 +163,7 @@ cdef struct Loops:           # all of one process
     size_t max_slices
     size_t most              # histories
     size_t histories
+    size_t unbalanced        # steps since all slices were counted
     uint64_t threshold       # ticks that a step may take, 0 = any
     uint32_t callback        # the code that runs an event loop's callbacks
     Arrow *arrows
@@ -367,6 +370,34 @@ cdef inline int trim(Loops *l, uint64_t now) except -1 nogil:
         fold(l, kept[i].task)
     free(kept)
     return 0
+
+
+cdef inline int balance(Loops *l) except -1 nogil:
+    """See now and then that all tasks together have no more slices than one track may; the longest lanes give way."""
+    cdef size_t i, total, most = l.max_slices
+    cdef Nest *nests[2]
+    cdef Nest *n
+    cdef Task *task
+    l.unbalanced += 1
+    if l.max_slices == 0 or l.unbalanced <= l.max_slices // 8 + 64:
+        return 0
+    l.unbalanced = 0
+    while True:
+        total = 0
+        for i in range(l.tasks.room):
+            task = <Task *> l.tasks.entries[i].value
+            if task == NULL or task.history == NULL:
+                continue
+            nests[0] = &task.history.frames
+            nests[1] = &task.history.states
+            for n in nests:
+                if n.columns.count > most:
+                    n.budget = most
+                    fit(n)
+                total += n.columns.count
+        if total <= l.max_slices or most < FEWEST:
+            return 0
+        most //= 2
 
 
 cdef inline void fold(Loops *l, Task *task) noexcept nogil:
@@ -621,6 +652,7 @@ cdef inline int end_step(Loops *l, Stack *k, NameTable *names, uint64_t tick, bi
         outer.task.ran = outer.task.since
     k.busy = k.open or k.scoped or k.armed
     trim(l, tick)
+    balance(l)
     return 0
 
 

@@ -80,25 +80,47 @@ static PT_COLD uint8_t pt_watched_function(const char *name, const char *file)
 
 /* ---- what a frame was called with ---- */
 
-/* The argument of the frame that runs; new, or NULL without an exception. */
-static PyObject *pt_argument(const char *name)
+/* Interned names. */
+static struct {
+    PyObject *self, *args, *bound_to;
+} pt_words;
+
+static inline int pt_have_words(void)
 {
-    PyFrameObject *frame = PyEval_GetFrame();
+    if (PT_UNLIKELY(!pt_words.bound_to)) {
+        pt_words.self = PyUnicode_InternFromString("self");
+        pt_words.args = PyUnicode_InternFromString("args");
+        pt_words.bound_to = PyUnicode_InternFromString("__self__");
+    }
+    return pt_words.self && pt_words.args && pt_words.bound_to;
+}
+
+/* The argument of the frame that runs, by an interned name; new, or NULL without an exception. */
+static PyObject *pt_argument(PyObject *name)
+{
+    PyFrameObject *frame = name ? PyEval_GetFrame() : NULL;
     PyObject *value = NULL;
     if (frame) {
 #if PT_HAS_MONITORING
-        PyObject *text = PyUnicode_InternFromString(name);
-        value = text ? PyFrame_GetVar(frame, text) : NULL;
-        Py_XDECREF(text);
+        value = PyFrame_GetVar(frame, name);
 #else
         PyObject *locals = PyFrame_GetLocals(frame);
-        value = locals && PyDict_CheckExact(locals) ? Py_XNewRef(PyDict_GetItemString(locals, name)) : NULL;
+        value = locals && PyDict_CheckExact(locals) ? Py_XNewRef(PyDict_GetItemWithError(locals, name)) : NULL;
         Py_XDECREF(locals);
 #endif
     }
     if (!value)
         PyErr_Clear();
     return value;
+}
+
+/* The argument that the list names. */
+static PyObject *pt_watched_argument(uint8_t watched)
+{
+    static PyObject *names[sizeof pt_watch_list / sizeof *pt_watch_list];
+    if (!names[watched])
+        names[watched] = PyUnicode_InternFromString(pt_watch_list[watched].argument);
+    return pt_argument(names[watched]);
 }
 
 /* ---- records ---- */
@@ -195,7 +217,7 @@ static PyObject *pt_callbacks_task(PyObject *callback, enum pt_callback_kind *ki
         (strcmp(type->tp_name, "_asyncio.TaskStepMethWrapper") == 0 || strcmp(type->tp_name, "TaskStepMethWrapper") == 0))
         step = type;
     if (step && type == step) {
-        PyObject *task = PyObject_GetAttrString(callback, "__self__");
+        PyObject *task = PyObject_GetAttr(callback, pt_words.bound_to);
         if (task && pt_is_task(task)) {
             *kind = PT_STEP_CALLBACK;
             return task;
@@ -228,16 +250,16 @@ static uint32_t pt_end_callbacks;
 
 static void pt_at_call_soon(PyObject *callback, uint32_t depth)
 {
-    PyObject *args = pt_argument("args");
     enum pt_callback_kind kind = PT_OTHER_CALLBACK;
     PyObject *task = pt_callbacks_task(callback, &kind);
+    PyObject *args = kind == PT_STEP_CALLBACK ? NULL : pt_argument(pt_words.args);
     PyObject *ended = pt_ended_task(args);
     if (task) {
         pt_known_task *source = ended ? pt_meet_task(ended, PT_ASYNCIO, NULL, depth, 0) : NULL;
         pt_known_task *known = pt_find_task(task);
         if (!known || known->file != pt_current->file->serial) {
             int created = !(known && known->file) && kind == PT_STEP_CALLBACK && pt_is_fresh(task);
-            PyObject *loop = pt_argument("self");
+            PyObject *loop = pt_argument(pt_words.self);
             known = pt_meet_task(task, PT_ASYNCIO, loop, depth, created);
             Py_XDECREF(loop);
             if (created) {
@@ -262,7 +284,7 @@ static void pt_at_reschedule(PyObject *task, uint32_t depth)
 {
     pt_known_task *known = pt_find_task(task);
     int created = !known || !known->file; /* it is rescheduled first when it is made */
-    PyObject *runner = created ? pt_argument("self") : NULL;
+    PyObject *runner = created ? pt_argument(pt_words.self) : NULL;
     known = pt_meet_task(task, PT_TRIO, runner, depth, created);
     Py_XDECREF(runner);
     if (known && !created)
@@ -440,7 +462,7 @@ static PT_COLD void pt_watch_entry(uint8_t watched, uint32_t depth)
         (action == PT_RUN_HANDLE && !pt_end_callbacks && !pt_parcels_used))
         return;
     pt_error error = pt_put_error_by();
-    PyObject *argument = pt_argument(pt_watch_list[watched].argument), *job;
+    PyObject *argument = pt_have_words() ? pt_watched_argument(watched) : NULL, *job;
     if (argument)
         switch (action) {
         case PT_CALL_SOON:
@@ -539,7 +561,7 @@ static PT_COLD void pt_watch_yield(uint8_t watched, uint32_t depth, PyObject *va
         if (!pt_is_outermost(t, depth))
             return;
         enum pt_action action = pt_watch_list[watched].action;
-        PyObject *holder = pt_argument(pt_watch_list[watched].argument);
+        PyObject *holder = pt_watched_argument(watched);
         if (holder && action == PT_AWAIT_GROUP) {
             PyObject *tasks = pt_instance_attribute(holder, "_tasks");
             pt_tell_all_awaited(tasks, depth);

@@ -86,7 +86,7 @@ class Leaked:
                     self._tasks[max(serials)] = timeline.name
             elif leak.id is None:
                 continue
-            if leak.kind == "process":
+            elif leak.kind == "process":
                 self._processes[leak.id] = timeline.name
             elif leak.kind == "thread":
                 serials = [track.serial for track in _tracks(timeline, root, "thread") if track.native_id == leak.id]

@@ -11,7 +11,7 @@ import pytest
 from pytest_timeline.timeline.category import CATEGORIES, LIBRARY, OTHER, OWN, UNKNOWN, WAITS, C, Categories
 from support.timelines import CALLABLE, STRING, names
 
-RECORDER = Path(__file__).parents[2] / "ext" / "recorder.pyx"
+RECORDER = Path(__file__).parents[2] / "ext" / "names.pxi"
 
 
 @pytest.mark.parametrize(

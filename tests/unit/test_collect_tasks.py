@@ -88,9 +88,9 @@ def test_tasks_lie_below_their_thread_in_order_of_first_activity(
     assert [(t.kind, t.name, t.serial, t.native_id, t.under and t.under.kind) for t in process.tracks] == [
         ("thread", "Thread 1000", 0, 1000, None),
         ("task", "Task-2 (fetch)", 2, 1000, "thread"),
-        ("state", "Task-2 (fetch)", 2, 1000, "task"),
+        ("state", "state", 2, 1000, "task"),
         ("task", "Task-1 (fetch)", 1, 1000, "thread"),
-        ("state", "Task-1 (fetch)", 1, 1000, "task"),
+        ("state", "state", 1, 1000, "task"),
     ]
     assert process.tracks[1].under is process.tracks[0]
     assert process.tracks[2].under is process.tracks[1]

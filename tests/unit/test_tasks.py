@@ -219,17 +219,22 @@ def join(rows: list[tuple[Any, ...]], window: list[tuple[Any, ...]], slices: Sli
             rows.append(row[:4])
 
 
+def assert_nested(rows: list[tuple[Any, ...]]) -> None:
+    open: list[tuple[Any, ...]] = []
+    for row in rows:
+        start, end, _, depth = row[:4]
+        assert start <= end
+        assert depth <= len(open)
+        del open[depth:]
+        assert not open or (open[-1][0] <= start and end <= open[-1][1])
+        open.append(row)
+    assert [row[0] for row in rows] == sorted(row[0] for row in rows)
+
+
 def assert_sound(found: Taken) -> None:
     """Whatever was told: slices nest, states are in one piece, and no two tasks run at once."""
     for rows in [*found.frames.values(), *found.threads.values()]:
-        open: list[tuple[Any, ...]] = []
-        for row in rows:
-            start, end, _, depth = row[:4]
-            assert start <= end and depth <= len(open)
-            del open[depth:]
-            assert not open or (open[-1][0] <= start and end <= open[-1][1])
-            open.append(row)
-        assert [row[0] for row in rows] == sorted(row[0] for row in rows)
+        assert_nested(rows)
     ran = []
     for id, lane in found.states.items():
         for one, next in itertools.pairwise(lane):
@@ -607,3 +612,55 @@ def test_tasks_beyond_the_budget_that_live_are_counted_by_the_step(writer: Write
     assert sum(task.ticks for task in told) + found.folded[2] == 3 * count
     assert any(task.lost_steps for task in told)
     assert_sound(found)
+
+
+def test_all_tasks_together_have_about_as_many_slices_as_a_track_may_have(writer: Writer) -> None:
+    writer.read(max_slices=1000)
+    draw = random.Random(1)
+    tick, tasks, rounds = 1000, 20, 100
+    writer.tell([(id, w.TASK, 0, id) for id in range(1, tasks + 1)])
+    for round in range(rounds):
+        for id in range(1, tasks + 1):
+            took = draw.randint(1, 5000)
+            writer.tell(step(tick, id, 1, kind=w.RESUME if round else w.START, end=w.YIELD, took=took))
+            tick += took + draw.randint(1, 5000)
+    found = writer.cut(tick)
+    rows = sum(len(slices) for task in found.tasks.values() for slices in (task.frames, task.states))
+    assert 300 < rows <= 2000  # 8000 without a limit
+    assert all(len(task.states) for task in found.tasks.values())
+    assert sum(task.states.folded + len(task.states) for task in found.tasks.values()) == tasks * (2 * rounds + 1)
+    assert sum(task.steps for task in found.tasks.values()) == tasks * rounds
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_nothing_that_is_told_of_tasks_breaks_the_reader(writer: Writer, seed: int) -> None:
+    draw = random.Random(seed)
+    writer.read(max_tasks=5, block_ticks=20, max_slices=draw.choice([0, 50]))
+    tick, spool = 10, writer.spool
+    for cut in range(4):
+        for _ in range(600):
+            tick += draw.randint(0, 10)
+            kind, thread, task = (
+                draw.randint(0, 27),
+                draw.randint(0, 1),
+                draw.choice([0, 1, 2, 3, draw.randint(0, 300)]),
+            )
+            if kind == w.TASK:
+                spool.task(tick, task, "x" * draw.randint(0, 20), kind=draw.randint(0, 3), created=True, thread=thread)
+            elif kind == w.LINK:
+                spool.link(tick, task, draw.randint(0, 9), taken=draw.random() < 0.5, thread=thread)
+            elif kind == w.NOTE:
+                spool.note(tick, task, draw.choice(["", "destroyed while pending", "?"]), thread=thread)
+            elif kind == w.SWITCH:
+                spool.switch(tick, draw.choice([0, task]), thread)
+            elif kind < w.STRING:
+                spool.record(tick, kind, draw.randint(0, 9), task if kind >= w.STEP else draw.randint(0, 15), thread)
+        if cut == 3:
+            writer.read().die()
+        found = writer.cut(tick)
+        for rows in [*found.frames.values(), *found.threads.values()]:
+            assert_nested(rows)
+        for lane in found.states.values():
+            assert all(start <= end for start, end, _ in lane)
+            assert all(one[1] <= next[0] for one, next in itertools.pairwise(lane))
+    assert writer.cut(tick + 1).tasks == {}
