@@ -114,6 +114,7 @@ class Index:
                 "uses": uses.setdefault(test.uses, len(uses)),
                 "markers": [markers.setdefault(marker, len(markers)) for marker in test.markers],
                 "leaked": [clean(str(text)) for text in entry["leaked"]],
+                "blocked": [clean(str(text)) for text in entry["blocked"]],
                 "exception": test.exception,
                 "page": page.removeprefix(f"{TESTS}/").removesuffix(SUFFIXES["html"]),
                 "also": also.setdefault(others, len(also)),
@@ -203,7 +204,7 @@ _COLUMNS = (
     "file", "line", "name", "outcome", "worker", "rerun", "start", "duration", "phases", "times", "fixtures", "uses",
     "markers",
     "slices", "folded", "dropped", "processes", "threads", "tasks", "leaks", "leaked", "exception", "page",
-    "also",
+    "also", "blocks", "blocked",
 )  # fmt: skip
 
 

@@ -47,7 +47,7 @@ const RunList = (() => {
       return tests.times[i].reduce((/** @type {number} */ sum, /** @type {number} */ us, /** @type {number} */ at) => sum + ((chosen < 0 ? WAITS[at] : chosen === at) ? us : 0), 0);
     },
     worker: (i) => tests.worker[i],
-    notes: (i) => tests.leaks[i] * 1e6 + tests.rerun[i] * 1e3 + Math.sign(tests.dropped[i] + tests.folded[i]),
+    notes: (i) => (tests.leaks[i] + tests.blocks[i]) * 1e6 + tests.rerun[i] * 1e3 + Math.sign(tests.dropped[i] + tests.folded[i]),
   });
 
   function update() {

@@ -138,6 +138,7 @@ const RunTable = (() => {
         "td.note-cell",
         null,
         tests.leaks[i] > 0 && tag(".amber", "leak", Format.plural(tests.leaks[i], "leak"), "Outlived the test: " + tests.leaked[i].join(", ")),
+        tests.blocks[i] > 0 && tag(".amber", "warn", Format.plural(tests.blocks[i], "block"), "Blocked its event loop: " + tests.blocked[i].join(", ")),
         tests.rerun[i] > 0 && tag("", "rerun", `rerun ${tests.rerun[i]}`, "Not the first try"),
         RunData.again(i) && tag("", "rerun", "run again", "Not the last try"),
         lost > 0 && tag(".amber", "cut", `${Format.count(lost)} dropped`, "Records that found no room: calls are missing"),

@@ -52,6 +52,7 @@ def test_filtering_to_failures_and_opening_one(tmp_path: Path, page: browser.Pag
 def test_filters_and_sorting(tmp_path: Path, new_page: Callable[..., browser.Page]) -> None:
     entries = [entry(number) for number in range(24)]
     entries[5]["leaks"], entries[5]["leaked"] = 2, ["thread worker-1", "process sleep"]
+    entries[6]["blocks"], entries[6]["blocked"] = 1, ["time.sleep in io_task for 61 ms"]
     page = new_page()
     path = write(tmp_path, entries)
     page.open(path)
@@ -62,7 +63,7 @@ def test_filters_and_sorting(tmp_path: Path, new_page: Callable[..., browser.Pag
     assert page.evaluate("document.querySelector('[aria-sort=ascending]').innerText").startswith("Duration")
     page.click("[data-sort=notes]")
     assert rows(page)[0] == "test_5"
-    assert page.texts("#rows .tag") == ["2 leaks"]
+    assert page.texts("#rows .tag") == ["2 leaks", "1 block"]
     page.press("/")
     page.write("test_0.py slow")
     assert {*rows(page)} == {"test_0", "test_12"}

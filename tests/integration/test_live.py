@@ -123,6 +123,37 @@ def hung(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterator
             run.process.communicate()
 
 
+def test_what_each_task_waits_for(hung: Callable[..., Hung]) -> None:
+    run = hung(
+        """
+import asyncio
+
+async def get(queue):
+    await queue.get()
+
+async def main():
+    queue = asyncio.Queue()
+    getters = [asyncio.create_task(get(queue), name=f"getter-{n}") for n in range(3)]
+    while not pathlib.Path("end").exists():
+        await asyncio.sleep(0.01)
+    for getter in getters:
+        getter.cancel()
+
+def test_tasks():
+    asyncio.run(main())
+"""
+    )
+    found = run.look_until("getter-2 (get)")
+    (tasks,) = re.findall(r"^    tasks\n((?: {6,}.*\n)*)", found.out, re.MULTILINE)
+    words = [re.split("  +", line.strip()) for line in tasks.splitlines()]
+    getters = sorted(tuple(line[1:]) for line in words if line[1].startswith("getter"))
+    assert [line[:2] for line in getters] == [(f"getter-{n} (get)", "await Queue.get") for n in range(3)]
+    assert {re.sub(r":\d+$", "", line[2]) for line in getters} == {"asyncio/queues.py"}
+    assert any(line[1].endswith("(main)") for line in words)
+    assert {"await Queue.get", "waiting"} <= run.names(run.outputs / "live.pftrace.gz")
+    assert "1 passed" in run.end()
+
+
 def test_a_test_that_waits_for_a_queue(hung: Callable[..., Hung]) -> None:
     run = hung(
         """

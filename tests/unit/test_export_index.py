@@ -22,7 +22,8 @@ def entry(nodeid: str, start: float, **fields: Any) -> dict[str, Any]:
     return {
         "nodeid": nodeid, "outcome": "passed", "worker": "gw1", "start": start, "duration": 0.5, "rerun": 0,
         "phases": {"setup": 0.1, "call": 0.3}, "slices": 7, "folded": 0, "dropped": 0, "processes": 1, "threads": 2,
-        "tasks": 0, "leaks": 0, "leaked": [], "files": {"html": "tests/x-1.html", "perfetto": "tests/x-1.pftrace.gz"},
+        "tasks": 0, "leaks": 0, "leaked": [],
+        "blocks": 0, "blocked": [], "files": {"html": "tests/x-1.html", "perfetto": "tests/x-1.pftrace.gz"},
     } | fields  # fmt: skip
 
 
@@ -41,6 +42,7 @@ def test_the_tests_are_columns_in_order_of_start() -> None:
     index = Index(About(root="/project"))
     index.add(entry("b.py::T::test_2[x::y]", 0.2, worker="gw0"), told(), CLOCK, ["slow", "db"])
     failed = entry("a.py::test_1", 0.1, outcome="failed", files={}, rerun=2, leaks=3, leaked=["thread \0"])
+    failed |= {"blocks": 1, "blocked": ["f"]}
     index.add(failed, told(exception="E: no"), CLOCK, ["db"])
     index.add(entry("b.py::test_3", 0.3, worker=None), Timeline("b.py::test_3", 1, 2, []), CLOCK, [])
     data = index.data(RUN, LANES)
@@ -61,6 +63,7 @@ def test_the_tests_are_columns_in_order_of_start() -> None:
     assert tests["times"][0][data["categories"].index("c")] == 100
     assert (tests["exception"], tests["line"]) == (["E: no", "", ""], [12, 12, 0])
     assert (tests["leaks"], tests["leaked"]) == ([3, 0, 0], [["thread \ufffd"], [], []])
+    assert (tests["blocks"], tests["blocked"]) == ([1, 0, 0], [["f"], [], []])
     assert tests["page"] == ["", "x-1", "x-1"]
     assert [data["suffixes"][also] for also in tests["also"]] == [[], *[[["perfetto", ".pftrace.gz"]]] * 2]
     assert data["lanes"] == LANES
