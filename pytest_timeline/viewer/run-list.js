@@ -22,6 +22,7 @@ const RunList = (() => {
   /** What is worth a note in a row. */
   const NOTES = /** @type {Record<string, (i: number) => number>} */ ({
     leaks: (i) => tests.leaks[i],
+    blocks: (i) => tests.blocks[i],
     reruns: (i) => tests.rerun[i] + Number(RunData.again(i)),
     folded: (i) => tests.folded[i],
     dropped: (i) => tests.dropped[i],

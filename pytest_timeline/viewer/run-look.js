@@ -65,6 +65,18 @@
     };
   }
 
+  /** @returns {Finding | null} */
+  function blocks() {
+    const blocking = every((i) => tests.blocks[i] > 0);
+    if (!blocking.length) return null;
+    const [what] = tests.blocked[blocking[0]];
+    return {
+      text: [`${Format.plural(blocking.length, "test")} blocked the event loop, ${Format.plural(sum(blocking, "blocks"), "time")} in all.`],
+      about: what ? [code(what)] : [],
+      act: [blocking.length === 1 ? "Show it" : "Show them", { note: "blocks", sort: "notes" }],
+    };
+  }
+
   /** Tests that mostly wait for one thing. @param {string} category @param {[string, string]} does  of one, of several @returns {Finding | null} */
   function waiting(category, does) {
     const at = RunData.categories.indexOf(category);
@@ -99,7 +111,7 @@
     return { text: [`5 of ${Format.count(RunData.count)} tests take ${Format.percent(share)} of all tests' time.`], about: [link(slowest[0]), ` alone ${time(tests.duration[slowest[0]])}`], act: ["Slowest first", { sort: "duration" }] };
   }
 
-  const found = [tail(), fixture(), leaks(), reruns(), few(), waiting("sleep", ["sleeps", "sleep"]), waiting("lock", ["waits for locks", "wait for locks"]), collection()];
+  const found = [tail(), fixture(), leaks(), blocks(), reruns(), few(), waiting("sleep", ["sleeps", "sleep"]), waiting("lock", ["waits for locks", "wait for locks"]), collection()];
   const shown = /** @type {Finding[]} */ (found.filter(Boolean)).slice(0, MOST);
   Dom.get("look").hidden = !shown.length;
   Dom.get("aside").hidden = !shown.length && !RunData.fixtures.length;

@@ -45,7 +45,7 @@
     );
   }
 
-  const CHIPS = /** @type {Record<string, string>} */ ({ leaks: "with leaks", reruns: "reruns", folded: "with folded calls", dropped: "with dropped records" });
+  const CHIPS = /** @type {Record<string, string>} */ ({ leaks: "with leaks", blocks: "that block their event loop", reruns: "reruns", folded: "with folded calls", dropped: "with dropped records" });
 
   /** Filters that have no control of their own. */
   function chips() {

@@ -21,7 +21,7 @@ function run(seed, count) {
     return {
       file: below(3), line: i, name: below(20) ? `TestX::test_${below(count)}[${i}]` : "", outcome: OUTCOMES[failed ? below(3) : 3 + below(4)],
       rerun: below(9) ? 0 : 1, slices: below(1_000), folded: below(4) ? 0 : below(9), dropped: 0, processes: 1 + below(3), threads: 1 + below(5),
-      tasks: below(3), leaks: below(9) ? 0 : below(3), leaked: [], worker: below(3) - 1, start: i * 1_000, duration,
+      tasks: below(3), leaks: below(9) ? 0 : below(3), leaked: [], blocks: below(9) ? 0 : 1, blocked: [], worker: below(3) - 1, start: i * 1_000, duration,
       phases: [below(500), below(500), below(500)], times, fixtures: 0, uses: below(3), markers: [0, 1].filter(() => !below(3)),
       exception: failed ? `ValueError: ${i} is Odd` : "", page: below(4) ? `t ${i}#` : "", also: 0,
     };
@@ -127,7 +127,7 @@ test("filters, alone and together, and the same in the address", () => {
     for (const outcome of outcomes) RunList.toggle(outcome);
     RunList.toggle("skipped");
     RunList.toggle("skipped");
-    const note = some("leaks", "reruns", "folded") ?? "";
+    const note = some("leaks", "blocks", "reruns", "folded") ?? "";
     const fixture = some("engine", "client") ?? "";
     RunList.set({ query, file, marker, least, note, fixture });
     assert.equal(told, outcomes.length + 3);
