@@ -28,7 +28,7 @@ NOTE = (
 TARGETS = {100_000: (0.3, 16, 0.6), 1_000_000: (0.8, 16, 5), 5_000_000: (2, 20, 25)}  # s, ms, MB
 SIZES = tuple(TARGETS)
 MOST_FOR_SPEEDSCOPE = 100_000  # a million takes it minutes
-PROGRAM = Path(__file__).parent / "programs" / "test_big.py"
+PROGRAM = Path(__file__).parent / "programs" / "big.py"
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 PYTEST += ["--timeline", "--timeline-max-slices=0", "--timeline-format=html,perfetto,chrome"]
 TRIAL = 20  # units of work, to learn how many slices one has

@@ -369,7 +369,6 @@ def test_five_hundred_levels(tmp_path: Path, page: browser.Page) -> None:
     assert page.box("#scroll")["y"] <= label["y"] < page.box("#scroll")["y"] + 20, "its name stays in view"
     assert len(watch(page)) > 40
     page.press("ArrowRight", *["ArrowDown"] * 499)
-    assert "499 more" not in page.text("#pane-body") and "more" in page.text("#pane-body")
     assert page.text(".heading") == "f9"
 
 

@@ -86,7 +86,7 @@ LEAKED = {
 
 def test_threads(pytester, run_pytest):
     pytester.makepyfile(THREADS)
-    run = run_pytest("--timeline", "-p", "no:cacheprovider")
+    run = run_pytest("--timeline", "--timeline-format=perfetto,chrome", "-p", "no:cacheprovider")
     assert run.ret == 1
     assert {name: test["leaked"] for name, test in run.tests.items()} == LEAKED
     assert {name: test["leaks"] for name, test in run.tests.items()} == {
@@ -287,7 +287,7 @@ def test_after_all():
 @needs_engine
 def test_where_a_leak_goes_on_it_is_said_where_it_is_from(pytester, run_pytest):
     pytester.makepyfile(LATER)
-    run = run_pytest("--timeline", "-p", "no:cacheprovider")
+    run = run_pytest("--timeline", "--timeline-format=perfetto,chrome", "-p", "no:cacheprovider")
     assert run.ret == 0, run.stdout
     assert [test["leaks"] for test in run.tests.values()] == [2, 0, 0, 0]
     child = int(run.tests["test_leaks"]["leaked"][1].rpartition("(")[2].rstrip(")"))

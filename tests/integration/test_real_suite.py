@@ -39,6 +39,7 @@ class Project:
         """Run the tests; return the exit status, and each test's (name, outcome) in order."""
         outer = ("PYTEST_TIMELINE", "PYTEST_XDIST", "PYTEST_ADDOPTS")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(outer)}
+        environment["PYTEST_ADDOPTS"] = "-p no:anyio -p no:asyncio -p no:trio"  # it has no settings for them
         environment["PYTHONPATH"] = os.pathsep.join(map(str, self.path))
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *options, "tests"],
