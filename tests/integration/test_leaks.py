@@ -107,7 +107,7 @@ def test_threads(pytester, run_pytest):
 @needs_engine
 def test_the_mark_is_at_the_end_of_the_test_s_slice(pytester, run_pytest):
     pytester.makepyfile(THREADS)
-    run = run_pytest("--timeline", "-k", "test_leaks", "-p", "no:cacheprovider")
+    run = run_pytest("--timeline", "--timeline-format=perfetto,chrome", "-k", "test_leaks", "-p", "no:cacheprovider")
     for format in ("perfetto", "chrome"):
         file = run.directory / "timeline" / run.tests["test_leaks"]["files"][format]
         errors, marks = trace_processor.query(
