@@ -139,7 +139,7 @@ function timelineSource(key, text) {
 function sharedSource(key, arrived) {
   if (!sharedSources.has(key)) {
     sharedSources.set(key, null);
-    document.head.append(Dom.el("script", { src: `../assets/source-${key}.js`, load: arrived }));
+    document.head.append(el("script", { src: `../assets/source-${key}.js`, load: arrived }));
   }
   return sharedSources.get(key) ?? null;
 }

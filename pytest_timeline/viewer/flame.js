@@ -16,7 +16,7 @@ class Flame {
 
   /** @param {Call} root */
   draw(root) {
-    const box = Dom.el("div.flame", { role: "group", "aria-label": "Flame graph" });
+    const box = el("div.flame", { role: "group", "aria-label": "Flame graph" });
     this._fill(box, root);
     return box;
   }
@@ -56,6 +56,6 @@ class Flame {
     const { text, category, group } = this.timeline.names[call.name];
     const title = `${text}\n${Format.percent(call.total / root.total)}, ${Format.time(call.total)}, self ${Format.time(call.self)}, ${Format.plural(call.count, "call")}`;
     const style = { left: `${left * 100}%`, width: `${width * 100}%`, top: `${depth * Flame.ROW}px`, background: Theme.fill(Theme.style(category, group)) };
-    return Dom.el(depth < this.path.length - 1 ? "button.above" : "button", { title, "aria-label": title, style, click }, width > 0.04 ? text : "");
+    return el(depth < this.path.length - 1 ? "button.above" : "button", { title, "aria-label": title, style, click }, width > 0.04 ? text : "");
   }
 }

@@ -219,17 +219,17 @@ class Tip {
     const file = this.timeline.files[name.file];
     const raised = columns.thrown(row);
     this._show(event, [
-      Dom.el("b", null, name.text.length > 300 ? name.text.slice(0, 300) + "…" : name.text),
+      el("b", name.text.length > 300 ? name.text.slice(0, 300) + "…" : name.text),
       Format.time(columns.duration(row)),
-      Dom.el("span.dim", null, ` self ${Format.time(columns.self(row))}, ${file ? (file.package || file.short) + ", " : ""}${Theme.label(name.category)}`),
-      columns.flags[row] & Flag.THROWN ? Dom.el("div.failed", null, `✕ ${raised !== undefined && raised >= 0 ? this.timeline.names[raised].text : "exception"}`) : null,
+      el("span.dim", ` self ${Format.time(columns.self(row))}, ${file ? (file.package || file.short) + ", " : ""}${Theme.label(name.category)}`),
+      columns.flags[row] & Flag.THROWN ? el("div.failed", `✕ ${raised !== undefined && raised >= 0 ? this.timeline.names[raised].text : "exception"}`) : null,
     ]);
   }
 
   /** @param {Instant} instant @param {PointerEvent} event */
   instant(instant, event) {
     const detail = instant.args?.message;
-    this._show(event, [Dom.el("b", null, instant.name.slice(0, 300)), Format.offset(instant.at), detail ? Dom.el("div", null, String(detail).slice(0, 300)) : null]);
+    this._show(event, [el("b", instant.name.slice(0, 300)), Format.offset(instant.at), detail ? el("div", String(detail).slice(0, 300)) : null]);
   }
 
   /** @param {PointerEvent} event @param {(Content)[]} content */

@@ -12,9 +12,9 @@ const Keys = (() => {
   function help(dialog) {
     Dom.fill(
       dialog,
-      Dom.el("div.help-head", null, Dom.el("h2", { id: "help-title" }, "Keyboard and mouse"), Dom.el("span.fill"), Dom.el("button.button.framed", { click: () => dialog.close() }, "Close ", Dom.el("kbd", null, "Esc"))),
-      Dom.el("div.help-keys", null, HELP.map(([title, rows]) => Dom.el("section", null, Dom.el("h3", null, title), Dom.el("ul", null, rows.map(([what, keys]) => Dom.el("li", null, what, Dom.el("span", null, keys.split(" ").map((key) => Dom.el("kbd", null, key))))))))),
-      Dom.el("div.help-legend", null, Theme.CATEGORIES.map(([key, label]) => Dom.el("div", null, Theme.swatch(key, Theme.SAMPLE), label[0].toUpperCase() + label.slice(1))), Dom.el("p.dim", null, "Colour says whose code, texture what kind of time. A red right edge: left by an exception.")),
+      el("div.help-head", el("h2", { id: "help-title" }, "Keyboard and mouse"), el("span.fill"), el("button.button.framed", { click: () => dialog.close() }, "Close ", el("kbd", "Esc"))),
+      el("div.help-keys", HELP.map(([title, rows]) => el("section", el("h3", title), el("ul", rows.map(([what, keys]) => el("li", what, el("span", keys.split(" ").map((key) => el("kbd", key))))))))),
+      el("div.help-legend", Theme.CATEGORIES.map(([key, label]) => el("div", Theme.swatch(key, Theme.SAMPLE), label[0].toUpperCase() + label.slice(1))), el("p.dim", "Colour says whose code, texture what kind of time. A red right edge: left by an exception.")),
     );
     dialog.showModal();
   }

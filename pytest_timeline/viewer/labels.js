@@ -49,11 +49,11 @@ class Labels {
     const tall = node.height > 40 && !layout.narrow;
     const of = pinned && node.tracks.length && processes.length > 1 ? processes[node.tracks[0].process].name : "";
     const note = node.warning ?? (of || node.note);
-    const noteElement = note ? Dom.el(node.warning ? "span.warning" : "span.note-text", null, note) : null;
-    const meta = node.meta && Dom.el("span.meta", null, node.meta);
+    const noteElement = note ? el(node.warning ? "span.warning" : "span.note-text", note) : null;
+    const meta = node.meta && el("span.meta", node.meta);
     const long = tall && node.name.length > 14;
     const said = [node.name, node.warning, of, node.note, node.meta, pinned && "pinned"].filter(Boolean).join(", ");
-    return Dom.el(
+    return el(
       group ? "div.label.group" : `div.label.kind-${node.kind.replace(/\W/g, "")}`,
       {
         role: "treeitem",
@@ -67,9 +67,9 @@ class Labels {
         title: said,
         style: { top: `${node.y}px`, height: `${node.height}px`, "padding-left": `${6 + Math.min(node.level - 1, 5) * 12}px` },
       },
-      Dom.el("span.twist", null, folds && Dom.icon("twist")),
-      Dom.el("span.words", null, Dom.el("span.line", null, Dom.el("span.label-name", null, node.name), !tall && noteElement, !long && meta), tall && Dom.el("span.line", null, noteElement, long && meta)),
-      node.kind !== "more" && Dom.el("button.pin", { tabindex: -1, "aria-label": pinned ? "Unpin" : "Pin to the top", "aria-pressed": String(pinned) }, Dom.icon("pin")),
+      el("span.twist", folds && Dom.icon("twist")),
+      el("span.words", el("span.line", el("span.label-name", node.name), !tall && noteElement, !long && meta), tall && el("span.line", noteElement, long && meta)),
+      node.kind !== "more" && el("button.pin", { tabindex: -1, "aria-label": pinned ? "Unpin" : "Pin to the top", "aria-pressed": String(pinned) }, Dom.icon("pin")),
     );
   }
 

@@ -29,10 +29,10 @@ const Before = (() => {
     }
     const list = [...seen.values()].sort((a, b) => b.end - a.end).slice(0, 12);
     if (!list.length) return null;
-    return Part.section("Handled before it", Dom.el("ul.handled", null, list.map(({ track, row, end, count, type }) =>
-      Dom.el("li", null,
-        Dom.el("button", { click: () => go({ track, row }) }, Dom.el("code", null, type), ` in ${timeline.nameOf(track, row).text}${count > 1 ? ", " + Format.plural(count, "time") : ""}`),
-        Dom.el("span", null, Format.offset(end))))));
+    return Part.section("Handled before it", el("ul.handled", list.map(({ track, row, end, count, type }) =>
+      el("li",
+        el("button", { click: () => go({ track, row }) }, el("code", type), ` in ${timeline.nameOf(track, row).text}${count > 1 ? ", " + Format.plural(count, "time") : ""}`),
+        el("span", Format.offset(end))))));
   }
 
   /** What each thread and task did before the failure. @param {Desk} desk @param {number} at @param {Place | null} failed what the failure left */
@@ -44,14 +44,14 @@ const Before = (() => {
     const shown = tracks.slice(0, 60);
     const left = failed && timeline.failure && `left ${timeline.nameOf(failed.track, failed.row).text} by ${timeline.failure?.type}`;
     return Part.section(
-      [`The last ${Format.time(span)}`, Dom.el("span", null, "what each thread did")],
-      Dom.el("ul.moments", null, shown.map((track) => {
+      [`The last ${Format.time(span)}`, el("span", "what each thread did")],
+      el("ul.moments", shown.map((track) => {
         const row = track.columns.innermost(at - 1);
         const select = () => desk.go({ track: track.index, row: row >= 0 ? row : Math.max(0, track.columns.after(0, at) - 1) });
-        return Dom.el("li", null, strip(timeline, track, at - span, at), Dom.el("div", null, Dom.el("p", null, Dom.el("button.plain", { click: select }, track.name), track.process > 0 && Dom.el("span.dim", null, ` ${timeline.head.processes[track.process].name}`)), Dom.el("p", null, left && failed?.track === track.index ? left : doing(timeline, track, row, at))));
+        return el("li", strip(timeline, track, at - span, at), el("div", el("p", el("button.plain", { click: select }, track.name), track.process > 0 && el("span.dim", ` ${timeline.head.processes[track.process].name}`)), el("p", left && failed?.track === track.index ? left : doing(timeline, track, row, at))));
       })),
-      tracks.length > shown.length && Dom.el("p.dim.small", null, `and ${tracks.length - shown.length} more`),
-      Dom.el("div.legend", null, Dom.el("span", null, Dom.el("i.swatch.own"), "running"), Dom.el("span", null, Dom.el("i.swatch.hairline"), "waiting")),
+      tracks.length > shown.length && el("p.dim.small", `and ${tracks.length - shown.length} more`),
+      el("div.legend", el("span", el("i.swatch.own"), "running"), el("span", el("i.swatch.hairline"), "waiting")),
     );
   }
 
@@ -82,11 +82,11 @@ const Before = (() => {
       const row = x < WIDTH ? track.columns.innermost(from + ((x + 0.5) / WIDTH) * (to - from)) : -1;
       const now = x === WIDTH ? -1 : row < 0 ? 0 : Theme.waits(timeline.nameOf(track.index, row).category) ? 1 : 2;
       if (now === state) continue;
-      if (state) bars.push(Dom.el(state === 2 ? "i.own" : "i.hairline", { style: { left: `${begun}px`, width: `${x - begun}px` } }));
+      if (state) bars.push(el(state === 2 ? "i.own" : "i.hairline", { style: { left: `${begun}px`, width: `${x - begun}px` } }));
       begun = x;
       state = now;
     }
-    return Dom.el("div.bars", { "aria-hidden": "true" }, bars);
+    return el("div.bars", { "aria-hidden": "true" }, bars);
   }
 
   return { handled, lastMoments };

@@ -36,7 +36,7 @@ class Pane {
       tabs,
       Object.entries(parts).map(([key, part]) => {
         const on = key === view.tab;
-        return Dom.el("button", { role: "tab", id: `tab-${key}`, "aria-selected": String(on), "aria-controls": "pane-body", tabindex: on ? 0 : -1, click: () => view.open(key) }, part.label());
+        return el("button", { role: "tab", id: `tab-${key}`, "aria-selected": String(on), "aria-controls": "pane-body", tabindex: on ? 0 : -1, click: () => view.open(key) }, part.label());
       }),
     );
     if (focused) Dom.get(`tab-${view.tab}`).focus();

@@ -38,11 +38,11 @@
   function header() {
     const [file, ...rest] = head.nodeid.split("::");
     const name = rest.at(-1) ?? head.nodeid;
-    Dom.fill(Dom.get("name"), name);
-    Dom.fill(Dom.get("path"), [file, ...rest.slice(0, -1)].join("::"), head.rerun ? ` · rerun ${head.rerun}` : "");
+    Dom.fill("name", name);
+    Dom.fill("path", [file, ...rest.slice(0, -1)].join("::"), head.rerun ? ` · rerun ${head.rerun}` : "");
     const outcome = Dom.get("outcome");
     outcome.classList.add(head.outcome in OUTCOMES ? head.outcome : "skipped");
-    Dom.fill(outcome, Dom.icon(`outcome-${head.outcome in OUTCOMES ? head.outcome : "skipped"}`), Dom.el("span.wide", null, OUTCOMES[head.outcome] ?? head.outcome));
+    Dom.fill(outcome, Dom.icon(`outcome-${head.outcome in OUTCOMES ? head.outcome : "skipped"}`), el("span.wide", OUTCOMES[head.outcome] ?? head.outcome));
     const back = Dom.get("back");
     if (head.run) back.setAttribute("href", head.run);
     else back.hidden = true;
@@ -50,9 +50,9 @@
     const tasks = head.tracks.filter((track) => track.kind === "task").length;
     const where = [head.worker && `on ${head.worker}`, head.versions.python && `Python ${head.versions.python}`].filter(Boolean).join(", ");
     Dom.fill(
-      Dom.get("facts"),
-      Dom.el("div", null, Dom.el("b", null, Format.time(head.duration)), ` ${where}`),
-      Dom.el("div", null, [Format.plural(head.processes.length, "process", "processes"), Format.plural(threads, "thread"), tasks > 0 && Format.plural(tasks, "task")].filter(Boolean).join(", ")),
+      "facts",
+      el("div", el("b", Format.time(head.duration)), ` ${where}`),
+      el("div", [Format.plural(head.processes.length, "process", "processes"), Format.plural(threads, "thread"), tasks > 0 && Format.plural(tasks, "task")].filter(Boolean).join(", ")),
     );
     const trace = head.files.perfetto;
     const download = Dom.get("perfetto");
@@ -60,9 +60,9 @@
       download.setAttribute("href", trace);
       download.setAttribute("download", trace);
     } else download.hidden = true;
-    Dom.get("to-perfetto").addEventListener("click", () => Perfetto.open(timeline, (text) => Dom.fill(Dom.get("perfetto-said"), text)));
+    Dom.get("to-perfetto").addEventListener("click", () => Perfetto.open(timeline, (text) => Dom.fill("perfetto-said", text)));
     Dom.get("to-failure").hidden = !view.flag;
-    if (!timeline.failure) Dom.fill(Dom.get("to-failure"), "Died");
+    if (!timeline.failure) Dom.fill("to-failure", "Died");
     Dom.get("hide-below").hidden = false;
   }
 
@@ -85,10 +85,10 @@
     Dom.fill(
       element,
       Dom.icon("warn"),
-      Dom.el("div", null, warnings.map(([text, label, click]) => Dom.el("p", null, text + " ", label && Dom.el("button.link", { click }, label)))),
-      timeline.damage.length > 0 && head.files.perfetto && Dom.el("a.link", { href: head.files.perfetto, download: true }, "Perfetto trace"),
-      Dom.el("i.fill"),
-      Dom.el("button.link.wide", { click: () => (element.hidden = true) }, "Dismiss"),
+      el("div", warnings.map(([text, label, click]) => el("p", text + " ", label && el("button.link", { click }, label)))),
+      timeline.damage.length > 0 && head.files.perfetto && el("a.link", { href: head.files.perfetto, download: true }, "Perfetto trace"),
+      el("i.fill"),
+      el("button.link.wide", { click: () => (element.hidden = true) }, "Dismiss"),
     );
   }
 
@@ -103,10 +103,10 @@
     }
     const slider = Dom.get("minimum");
     const said = `${Format.count(hidden)} of ${Format.plural(all, "slice")} hidden: shorter than ${Format.time(view.minimum)}`;
-    Dom.fill(Dom.get("minimum-value"), Format.time(view.minimum));
+    Dom.fill("minimum-value", Format.time(view.minimum));
     slider.setAttribute("aria-valuetext", view.minimum ? said : "nothing hidden");
     Dom.get("below").hidden = !hidden;
-    Dom.fill(Dom.get("below"), said + " ", Dom.el("button.link", { click: () => hideBelow(0) }, "Show all"));
+    Dom.fill("below", said + " ", el("button.link", { click: () => hideBelow(0) }, "Show all"));
   }
 
   /** The slice that most time was folded into. @returns {Place | null} */
@@ -124,7 +124,7 @@
   }
 
   function legend() {
-    Dom.fill(Dom.get("legend"), Theme.CATEGORIES.map(([key, label]) => Dom.el("span", null, Theme.swatch(key, Theme.SAMPLE), key === "own" ? "own code, hue by package" : label)));
+    Dom.fill("legend", Theme.CATEGORIES.map(([key, label]) => el("span", Theme.swatch(key, Theme.SAMPLE), key === "own" ? "own code, hue by package" : label)));
   }
 
   function nothing() {
@@ -142,8 +142,8 @@
 
   function found() {
     const output = Dom.get("found");
-    if (!view.hits) return Dom.fill(output, Dom.el("kbd", null, "/"));
-    if (!search.count) return Dom.fill(output, "no match", Dom.el("button.clear", { "aria-label": "Clear filter", title: "Clear filter", click: clear }, "✕"));
+    if (!view.hits) return Dom.fill(output, el("kbd", "/"));
+    if (!search.count) return Dom.fill(output, "no match", el("button.clear", { "aria-label": "Clear filter", title: "Clear filter", click: clear }, "✕"));
     const step = (/** @type {1 | -1} */ by) => (/** @type {Event} */ event) => {
       event.preventDefault();
       search.step(by);
@@ -152,8 +152,8 @@
     Dom.fill(
       output,
       search.position ? `${Format.count(search.position)} of ${Format.count(search.count)}` : Format.count(search.count),
-      Dom.el("button", { "aria-label": "Previous match", click: step(-1) }, "↑"),
-      Dom.el("button", { "aria-label": "Next match", click: step(1) }, "↓"),
+      el("button", { "aria-label": "Previous match", click: step(-1) }, "↑"),
+      el("button", { "aria-label": "Next match", click: step(1) }, "↓"),
     );
   }
 
@@ -167,7 +167,7 @@
     const { selection } = view;
     if (!selection) return;
     const { columns, name } = timeline.tracks[selection.track];
-    Dom.fill(Dom.get("live"), `${timeline.nameOf(selection.track, selection.row).text}, ${Format.time(columns.duration(selection.row))}, at ${Format.offset(columns.start[selection.row])}, ${name}`);
+    Dom.fill("live", `${timeline.nameOf(selection.track, selection.row).text}, ${Format.time(columns.duration(selection.row))}, at ${Format.offset(columns.start[selection.row])}, ${name}`);
   }
 
   let saving = 0;
@@ -194,7 +194,7 @@
     if (changed.has("minimum") || (view.minimum && changed.has("data"))) below();
     if (changed.has("pane")) document.body.classList.toggle("without-pane", !view.pane);
     const step = (view.to - view.from) / 1000;
-    Dom.fill(Dom.get("status"), Dom.el("b", null, `${Format.moment(view.from, step)} to ${Format.moment(view.to, step)}`), `\u2002${Format.time(view.to - view.from)} shown`);
+    Dom.fill("status", el("b", `${Format.moment(view.from, step)} to ${Format.moment(view.to, step)}`), `\u2002${Format.time(view.to - view.from)} shown`);
     if (!(changed.size === 1 && changed.has("hover"))) save();
   });
 

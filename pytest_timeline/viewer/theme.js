@@ -169,7 +169,7 @@ const Theme = (() => {
   function swatch(category, group) {
     const hued = category in LIGHTNESS && group !== undefined;
     const plain = SPANS.has(category);
-    return Dom.el(`i.swatch.${category.replace(/\W/g, "")}`, {
+    return el(`i.swatch.${category.replace(/\W/g, "")}`, {
       style: hued ? { background: fill(style(category, group)) } : plain ? { background: colour(category) } : null,
     });
   }
