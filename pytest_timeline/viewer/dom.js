@@ -53,6 +53,9 @@ const Dom = (() => {
    */
   const get = (id) => /** @type {T} */ (document.getElementById(id));
 
+  /** What is in the template of that id, once more. @param {string} id */
+  const copy = (id) => /** @type {HTMLElement} */ (/** @type {HTMLTemplateElement} */ (get(id)).content.cloneNode(true));
+
   /**
    * Listen to an element, or to the one of that id.
    * @param {EventTarget | string} target
@@ -64,8 +67,14 @@ const Dom = (() => {
     }
   }
 
-  return { nodes, fill, icon, get, on };
+  return { nodes, fill, icon, get, copy, on };
 })();
+
+/** @param {number} value @param {number} least @param {number} most which gives way where it is less than `least` */
+const clamp = (value, least, most) => Math.max(least, Math.min(value, most));
+
+/** Add to the list that a map has under that key. @template K, V @param {Map<K, V[]>} map @param {K} key @param {V} value */
+const append = (map, key, value) => map.get(key)?.push(value) ?? map.set(key, [value]);
 
 /** Numbers for people: three significant digits, thin spaces between thousands. Times are nanoseconds. */
 const Format = (() => {
@@ -96,7 +105,7 @@ const Format = (() => {
    */
   function moment(ns, step = 1e5) {
     const [size, unit] = step >= 1e8 ? UNITS[3] : step >= 1e5 || ns >= 1e7 ? UNITS[2] : step >= 100 ? UNITS[1] : UNITS[0];
-    const decimals = Math.max(0, Math.min(6, Math.ceil(Math.log10(size / step) - 1e-9)));
+    const decimals = clamp(Math.ceil(Math.log10(size / step) - 1e-9), 0, 6);
     return `${(ns / size).toFixed(decimals)} ${unit}`;
   }
 
@@ -109,6 +118,15 @@ const Format = (() => {
   /** @param {number} value @param {string} one @param {string} [many] */
   const plural = (value, one, many) => `${count(value)} ${value === 1 ? one : many ?? one + "s"}`;
 
+  /** Those of the texts that there are. @param {...(string | number | false | null | undefined)} texts */
+  const list = (...texts) => texts.filter(Boolean).join(", ");
+
+  /** @param {string} text @param {number} most characters */
+  const cut = (text, most) => (text.length > most ? text.slice(0, most) + "…" : text);
+
+  /** @param {number} count */
+  const are = (count) => (count === 1 ? "is" : "are");
+
   /** Digits aligned and the unit dim, for a table. @param {number} ns @returns {Node[]} */
   function cell(ns) {
     const [digits, unit] = parts(ns);
@@ -116,7 +134,7 @@ const Format = (() => {
   }
 
   /** @param {number} share */
-  const percent = (share) => (share > 0 && share < 0.001 ? "<0.1 %" : `${share < 0.0995 ? (share * 100).toFixed(1) : (share * 100).toFixed(0)} %`);
+  const percent = (share) => (share > 0 && share < 0.001 ? "<0.1 %" : `${(share * 100).toFixed(share < 0.0995 ? 1 : 0)} %`);
 
-  return { time, moment, offset, count, plural, cell, percent };
+  return { time, moment, offset, count, plural, list, cut, are, cell, percent };
 })();

@@ -6,12 +6,13 @@ class Flame {
   static LEAST = 0.003; // share of the width that is drawn
   static DEEPEST = 120;
 
+  /** @type {number[]} names from the outermost call to the one that is the whole width */
+  path = [];
+  whole = 0; // ns that are the whole width
+
   /** @param {Desk} desk */
   constructor({ timeline }) {
     this.timeline = timeline;
-    /** @type {number[]} names from the outermost call to the one that is the whole width */
-    this.path = [];
-    this.whole = 0; // ns that are the whole width
   }
 
   /** @param {Call} root */

@@ -9,13 +9,10 @@ const Before = (() => {
     const seen = new Map();
     for (const { kind, index, process, columns } of timeline.tracks) {
       if (kind !== "thread" || process) continue;
-      const { throwing } = columns;
-      for (let i = 0; i < throwing.length; i += 2) {
-        const row = throwing[i];
-        const name = throwing[i + 1] - 1;
+      for (const [row, name] of columns.throwing) {
         if (name < 0 || columns.end[row] >= at - 1000) continue;
         const above = columns.parent(row);
-        if (above >= 0 && columns.thrown(above) === name && columns.end[above] - columns.end[row] < 1e6) continue; // it goes on in its caller
+        if (above >= 0 && columns.throwing.get(above) === name && columns.end[above] - columns.end[row] < 1e6) continue; // it goes on in its caller
         const type = timeline.names[name].text;
         if (type === timeline.failure?.type && at - columns.end[row] < 1e8) continue; // the failure, on its way
         if (told.has(type) || /^(StopIteration|StopAsyncIteration|GeneratorExit)$/.test(type)) continue;
@@ -38,7 +35,7 @@ const Before = (() => {
   /** What each thread and task did before the failure. @param {Desk} desk @param {number} at @param {Place | null} failed what the failure left */
   function lastMoments(desk, at, failed) {
     const { timeline } = desk;
-    const span = Math.min(at, Math.max(1e6, Math.min(125e6, timeline.head.duration / 4)));
+    const span = Math.min(at, clamp(timeline.head.duration / 4, 1e6, 125e6));
     const tracks = timeline.tracks.filter(({ kind, columns }) => (kind === "thread" || kind === "task") && columns.length && columns.start[0] <= at);
     if (!tracks.length || span <= 0) return null;
     const shown = tracks.slice(0, 60);
@@ -51,7 +48,7 @@ const Before = (() => {
         return el("li", strip(timeline, track, at - span, at), el("div", el("p", el("button.plain", { click: select }, track.name), track.process > 0 && el("span.dim", ` ${timeline.head.processes[track.process].name}`)), el("p", left && failed?.track === track.index ? left : doing(timeline, track, row, at))));
       })),
       tracks.length > shown.length && el("p.dim.small", `and ${tracks.length - shown.length} more`),
-      el("div.legend", el("span", el("i.swatch.own"), "running"), el("span", el("i.swatch.hairline"), "waiting")),
+      Dom.copy("moments-legend"),
     );
   }
 
@@ -62,8 +59,7 @@ const Before = (() => {
       const before = columns.after(0, at) - 1;
       if (before < 0) return "not begun";
       const left = Format.time(at - columns.end[before]);
-      const raised = columns.thrown(before);
-      if (columns.flags[before] & Flag.THROWN) return `left ${timeline.nameOf(track.index, before).text} by ${raised !== undefined && raised >= 0 ? timeline.names[raised].text : "an exception"}`;
+      if (columns.flags[before] & Flag.THROWN) return `left ${timeline.nameOf(track.index, before).text} by ${timeline.thrown(track.index, before) || "an exception"}`;
       return before === columns.levels[1] - 1 ? `ended ${left} before` : `idle for ${left}`;
     }
     const name = timeline.nameOf(track.index, row);

@@ -130,7 +130,7 @@ class FailurePane {
     if (!main) return null;
     const { columns, index: track } = main;
     const open = Array.from({ length: columns.depths }, (_, depth) => columns.levels[depth + 1] - 1).filter((row, depth) => row >= columns.levels[depth] && columns.flags[row] & Flag.DIED);
-    if (!open.length) return Part.empty("Cut off", "No function of the main thread was open.");
+    if (!open.length) return Dom.copy("none-open");
     const own = open.findLast((row) => timeline.nameOf(track, row).category === "own");
     return Part.section(
       ["Cut off in", el("span", main.name)],
@@ -151,9 +151,7 @@ class FailurePane {
     const { columns } = main;
     let best = -1;
     if (!failure) best = columns.innermost(this.at - 1);
-    for (let i = 0; failure && i < columns.throwing.length; i += 2) {
-      const row = columns.throwing[i];
-      const name = columns.throwing[i + 1] - 1;
+    else for (const [row, name] of columns.throwing) {
       const late = columns.end[row] > failure.at + 1e6 || failure.at - columns.end[row] > 1e8;
       if (late || (name >= 0 && names[name].text !== failure.type) || names[columns.name[row]].category !== "own") continue;
       const later = best < 0 ? Infinity : columns.end[row] - columns.end[best];

@@ -18,7 +18,7 @@ class LogPane {
   draw() {
     const { view } = this;
     const list = this.timeline.instants;
-    if (!list.length) return Part.empty("Nothing logged", "Log records, warnings and output are listed here in order of time.");
+    if (!list.length) return null;
     return el("ul.log", list.slice(0, LogPane.MOST).map((instant) => {
       const icon = Dom.icon(`level${levelOf(instant)}`);
       icon.classList.add(`level${levelOf(instant)}`);
@@ -27,7 +27,7 @@ class LogPane {
         const half = (view.to - view.from) / 2;
         if (instant.at < view.from || instant.at > view.to) view.jump(instant.at - half, instant.at + half);
       };
-      return el("li", el("button", { click: go }, icon, el("span.text", instant.name, detail && el("small", String(detail).slice(0, 500)))), el("span.dim", Format.offset(instant.at)));
+      return el("li", el("button", { click: go }, icon, el("span.text", instant.name, detail && el("small", Format.cut(String(detail), 500)))), el("span.dim", Format.offset(instant.at)));
     }), list.length > LogPane.MOST && el("li.dim", `and ${Format.count(list.length - LogPane.MOST)} more`));
   }
 }

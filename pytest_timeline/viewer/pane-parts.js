@@ -7,9 +7,6 @@ const Part = (() => {
   /** @param {Content | Content[]} title @param {...(Content | Content[])} content */
   const section = (title, ...content) => el("section.section", title && el("h3", title), ...content);
 
-  /** @param {string} title @param {string} text */
-  const empty = (title, text) => section(title, el("p.dim", text));
-
   /** @param {[string, string][]} list */
   const numbers = (list) => el("dl.numbers", list.map(([key, value]) => el("div", el("dt", key), el("dd", value))));
 
@@ -43,5 +40,5 @@ const Part = (() => {
     } }, `Show the other ${Format.count(list.length - most)}`);
   }
 
-  return { section, empty, numbers, pairs, note, shares, rows };
+  return { section, numbers, pairs, note, shares, rows };
 })();

@@ -7,15 +7,16 @@ class RangePane {
   static LINES = 200; // of the table, at first
   static KEYS = /** @type {[Key, string][]} */ ([["name", "Function"], ["count", "Count"], ["total", "Total"], ["self", "Self"], ["average", "Average"]]);
 
+  sort = /** @type {Key} */ ("self");
+  reversed = false; // from the least to the greatest; of names from Z to A
+  kind = "all";
+  query = "";
+  look = "table";
+
   /** @param {Desk} desk */
   constructor(desk) {
     this.desk = desk;
-    this.sort = /** @type {Key} */ ("self");
-    this.reversed = false; // from the least to the greatest; of names from Z to A
-    this.kind = "all";
-    this.query = "";
     this.flame = new Flame(desk);
-    this.look = "table";
   }
 
   label() {
@@ -25,7 +26,7 @@ class RangePane {
   draw() {
     const { timeline, view } = this.desk;
     const { range } = view;
-    if (!range) return Part.empty("No range selected", "Drag along the ruler, or over the tracks with Shift, to sum up a stretch of time. M takes that of the slice that is selected.");
+    if (!range) return null;
     const flame = this.look === "flame";
     const sums = Tally.range(timeline, range[0], range[1], flame);
     const several = sums.tracks > 1 ? `${Format.plural(sums.tracks, "thread")} of ${Format.plural(sums.processes, "process", "processes")}, so times add up to more than the range.` : "";

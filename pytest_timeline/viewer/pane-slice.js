@@ -17,7 +17,7 @@ class SlicePane {
   draw() {
     const { timeline, view } = this.desk;
     const { selection } = view;
-    if (!selection) return Part.empty("Nothing selected", "Click a slice, or press an arrow key, to see what it is, what called it and what it called. Drag along the ruler to sum up a stretch of time.");
+    if (!selection) return null;
     const { track: index, row } = selection;
     const track = timeline.tracks[index];
     const { columns } = track;
@@ -33,7 +33,7 @@ class SlicePane {
         null,
         el("button.button.copy", { title: "Copy name, place and the link to this view", click: (/** @type {Event} */ event) => this._copy(event, name, file) }, "Copy"),
         el("h2.heading", Theme.swatch(name.category, name.group), name.text),
-        el("p.dim", [file?.package, Theme.label(name.category)].filter(Boolean).join(", ")),
+        el("p.dim", Format.list(file?.package, Theme.label(name.category))),
         Part.numbers([
           ["Total", Format.time(duration)],
           ["Self", Format.time(columns.self(row))],
@@ -41,7 +41,7 @@ class SlicePane {
           uses ? ["Calls in test", Format.count(uses.count)] : ["End", Format.offset(columns.end[row], step)],
         ]),
         code && Part.shares(Tally.within(timeline, index, row)),
-        this._notes(columns, row).map(Part.note),
+        this._notes(selection).map(Part.note),
       ),
       this._where(selection),
       this._arguments(columns.args.get(row)),
@@ -60,13 +60,15 @@ class SlicePane {
     [Flag.YIELDED, "It did not return: it yielded."],
   ]);
 
-  /** @param {Columns} columns @param {number} row */
-  _notes(columns, row) {
-    const raised = columns.thrown(row);
-    const folded = columns.folded(row);
+  /** @param {Place} selection */
+  _notes({ track, row }) {
+    const { timeline } = this.desk;
+    const { columns } = timeline.tracks[track];
+    const raised = timeline.thrown(track, row);
+    const folded = columns.folding.get(row);
     const notes = SlicePane.FLAGS.filter(([flag]) => columns.flags[row] & flag).map(([, text]) => text);
-    if (raised !== undefined) notes.unshift(`Left by an exception${raised >= 0 ? ": " + this.desk.timeline.names[raised].text : " of unknown type"}.`);
-    if (folded) notes.unshift(`${Format.plural(folded.count, "slice")} below it ${folded.count === 1 ? "is" : "are"} not drawn (${Format.time(folded.ns)}).`);
+    if (raised !== undefined) notes.unshift(`Left by an exception${raised ? ": " + raised : " of unknown type"}.`);
+    if (folded) notes.unshift(`${Format.plural(folded.count, "slice")} below it ${Format.are(folded.count)} not drawn (${Format.time(folded.ns)}).`);
     return notes;
   }
 
@@ -112,7 +114,7 @@ class SlicePane {
       "Arguments",
       Part.pairs(Object.entries(args).map(([key, value]) => {
         const text = typeof value === "string" ? value : JSON.stringify(value);
-        return [key, el("span.mono", { title: text }, text.length > SlicePane.CHARACTERS ? text.slice(0, SlicePane.CHARACTERS) + "…" : text)];
+        return [key, el("span.mono", { title: text }, Format.cut(text, SlicePane.CHARACTERS))];
       })),
     );
   }
@@ -155,7 +157,7 @@ class SlicePane {
     });
     return Part.section(
       [title, el("span", text)],
-      el("table", { "aria-label": title }, el("thead", el("tr", el("th", "Function"), el("th.count", "Count"), el("th.time", "Total"))), body),
+      el("table", { "aria-label": title }, Dom.copy("calls"), body),
       more,
     );
   }

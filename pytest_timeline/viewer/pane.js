@@ -23,7 +23,7 @@ class Pane {
     /** @type {Record<string, {draw: () => Content | Content[], label: () => Content | Content[]}>} */
     this.parts = { slice: new SlicePane(desk), range: new RangePane(desk), log: new LogPane(desk) };
     if (this.failure.any) this.parts = { failure: this.failure, ...this.parts };
-    tabs.addEventListener("keydown", (event) => this._arrow(event));
+    Dom.on(tabs, { keydown: (event) => this._arrow(event) });
   }
 
   /** @param {boolean} [again] whether it shows the same as before, with sources that have arrived */
@@ -42,7 +42,7 @@ class Pane {
     if (focused) Dom.get(`tab-${view.tab}`).focus();
     body.setAttribute("aria-labelledby", `tab-${view.tab}`);
     const kept = again ? body.scrollTop : 0;
-    Dom.fill(body, parts[view.tab].draw());
+    Dom.fill(body, parts[view.tab].draw() ?? Dom.copy(`no-${view.tab}`));
     body.scrollTop = kept;
   }
 

@@ -27,14 +27,13 @@ const Source = (() => {
     const at = line - found.first;
     const from = mark === "raised" ? before(found.lines, at) : at;
     const shown = found.lines.slice(from, mark === "raised" ? after(found.lines, at) : Math.min(at + MOST, end(found.lines, at)));
-    const indents = shown.filter((text) => text.trim()).map((text) => text.length - text.trimStart().length);
-    const indent = Math.min(...indents, 80);
+    const margin = Math.min(...shown.filter((text) => text.trim()).map(indent), 80);
     return el(
       "pre.source",
       { tabindex: 0, "aria-label": "Source" },
       shown.map((text, i) => {
         const number = found.first + from + i;
-        return el(number === line ? `div.${mark}` : "div", el("em", number), coloured(text.slice(indent)), text.trim() ? "" : " ");
+        return el(number === line ? `div.${mark}` : "div", el("em", number), coloured(text.slice(margin)), text.trim() ? "" : " ");
       }),
     );
   }
