@@ -153,7 +153,7 @@ function sharedSource(key, arrived) {
 
 const Data = (() => {
   /** @returns {Head} */
-  const head = () => JSON.parse(document.getElementById("head")?.textContent ?? "");
+  const head = () => JSON.parse(Dom.get("head").textContent ?? "");
 
   /**
    * Decode the blocks; `progress` is called with the share done when something can be drawn that could not before.

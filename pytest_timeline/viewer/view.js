@@ -19,8 +19,8 @@ class View {
   minimum = 0;
   tab = "slice";
   pane = true;
-  /** @type {((changed: Set<string>) => void)[]} */
-  _listeners = [];
+  /** @type {(changed: Set<string>) => void} */
+  _listener = () => {};
   /** @type {Set<string>} */
   _changed = new Set();
   _frame = 0;
@@ -41,7 +41,7 @@ class View {
 
   /** Be told once a frame what changed: names of this object's properties, "tracks" for the tree, "data". @param {(changed: Set<string>) => void} listener */
   listen(listener) {
-    this._listeners.push(listener);
+    this._listener = listener;
   }
 
   /** @param {...string} names */
@@ -56,7 +56,7 @@ class View {
     this._frame = 0;
     const changed = this._changed;
     this._changed = new Set();
-    for (const listener of this._listeners) listener(changed);
+    this._listener(changed);
   }
 
   /** Show that stretch of time, as far as there is any. @param {number} from @param {number} to */
