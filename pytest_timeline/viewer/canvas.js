@@ -3,13 +3,14 @@
 
 /** A canvas that is as sharp as the screen. Coordinates are CSS pixels. */
 class Surface {
+  width = 0;
+  height = 0;
+  ratio = 1;
+
   /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {
     this.canvas = canvas;
     this.context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-    this.width = 0;
-    this.height = 0;
-    this.ratio = 1;
   }
 
   /** As wide as a thin line is: one CSS pixel, in whole ones of the screen. */
@@ -84,8 +85,7 @@ function trace(context, points) {
 /** Text of one size: how wide it is, and how much of it fits. */
 const Label = (() => {
   const SIZE = 11;
-  const widths = /** @type {Record<string, Float32Array>} */ ({});
-  const others = /** @type {Map<string, number>} */ (new Map());
+  const widths = /** @type {Record<string, Float32Array>} */ ({}); // by UTF-16 unit, 0 where not measured yet
   const context = /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
   let family = "";
 
@@ -97,28 +97,16 @@ const Label = (() => {
 
   /** @param {string} text @param {"" | "600"} [weight] */
   function width(text, weight = "") {
-    let table = widths[weight];
-    if (!table) {
-      context.font = font(weight);
-      table = widths[weight] = Float32Array.from({ length: 128 }, (_, code) => (code < 32 ? 0 : context.measureText(String.fromCharCode(code)).width));
-    }
+    const table = (widths[weight] ??= new Float32Array(65536));
     let sum = 0;
-    for (let i = 0; i < text.length; i++) {
-      const code = text.charCodeAt(i);
-      if (code < 128) sum += table[code];
-      else sum += other(text[i], weight);
-    }
+    for (let i = 0; i < text.length; i++) sum += table[text.charCodeAt(i)] || measure(table, text[i], weight);
     return sum;
   }
 
-  /** @param {string} character @param {"" | "600"} weight */
-  function other(character, weight) {
-    let value = others.get(weight + character);
-    if (value === undefined) {
-      context.font = font(weight);
-      others.set(weight + character, (value = context.measureText(character).width));
-    }
-    return value;
+  /** @param {Float32Array} table @param {string} character @param {"" | "600"} weight */
+  function measure(table, character, weight) {
+    context.font = font(weight);
+    return (table[character.charCodeAt(0)] = context.measureText(character).width);
   }
 
   /** What fits of a dotted name: all; its last part; its first characters; nothing. @param {string} text @param {number} room @param {"" | "600"} [weight] */
@@ -162,32 +150,33 @@ class Rows {
   static WIDE = 3; // what is narrower (CSS pixels) is set as pixels
   static ROUND = 8; // what is narrower has square corners
 
+  /** @type {ImageData | null} */
+  image = null;
+  words = new Uint32Array(0);
+  /** @type {{y: number, height: number}[]} the rows of `image` that are used */
+  lines = [];
+  /** @type {number[][]} x, y, width, height of boxes, by style; a dimmed one's at style * 2 + 1 */
+  boxes = [];
+  /** @type {number[]} */
+  used = [];
+  /** @type {number[]} x, y, width, height, style * 2 of a task's frames, a dimmed one's plus 1 */
+  frames = [];
+  /** @type {number[]} x, y, width, height of red edges */
+  thrown = [];
+  /** @type {{text: string, x: number, y: number, weight: "" | "600", token: string, alpha: number}[]} */
+  texts = [];
+  /** @type {number[]} x, y, width, height, style: plain plates behind text on a texture */
+  plates = [];
+  /** @type {number[]} */
+  underlines = [];
+  /** @type {number[]} */
+  rings = [];
+
   /** @param {Surface} surface */
   constructor(surface) {
     this.surface = surface;
     this.pixels = document.createElement("canvas");
     this.pixelContext = /** @type {CanvasRenderingContext2D} */ (this.pixels.getContext("2d"));
-    /** @type {ImageData | null} */
-    this.image = null;
-    this.words = new Uint32Array(0);
-    /** @type {{y: number, height: number}[]} the rows of `image` that are used */
-    this.lines = [];
-    /** @type {number[][]} x, y, width, height of boxes, by style; a dimmed one's at style * 2 + 1 */
-    this.boxes = [];
-    /** @type {number[]} */
-    this.used = [];
-    /** @type {number[]} x, y, width, height, style * 2 of a task's frames, a dimmed one's plus 1 */
-    this.frames = [];
-    /** @type {number[]} x, y, width, height of red edges */
-    this.thrown = [];
-    /** @type {{text: string, x: number, y: number, bold: boolean, dim: boolean, quiet: boolean}[]} */
-    this.texts = [];
-    /** @type {number[]} x, y, width, height, style: plain plates behind text on a texture */
-    this.plates = [];
-    /** @type {number[]} */
-    this.underlines = [];
-    /** @type {number[]} */
-    this.rings = [];
   }
 
   /** @param {Scene} scene */
@@ -218,7 +207,6 @@ class Rows {
    * Add the slices of one depth.
    * @param {Columns} columns @param {number} depth @param {number} y @param {number} height
    * @param {boolean} labels @param {number[] | null} [runs] where a task ran: x of begin and end in turn
-   * @returns {boolean} whether there is any slice in view
    */
   add(columns, depth, y, height, labels, runs = null) {
     const top = this.surface.snap(y);
@@ -228,7 +216,6 @@ class Rows {
     const { start, end, name, flags, levels } = columns;
     const stop = levels[depth + 1];
     let row = columns.after(depth, from);
-    if (row >= stop || start[row] >= to) return false;
     const { ratio, width } = this.surface;
     const scale = /** @type {number} */ (this.scale);
     const device = scale * ratio;
@@ -246,7 +233,7 @@ class Rows {
       if (line < 0) {
         line = this._line(y, height);
       }
-      const column = Math.max(0, Math.min(last, Math.floor((start[row] - from) * device)));
+      const column = clamp(Math.floor((start[row] - from) * device), 0, last);
       const at = line + column;
       let alpha = 255;
       let shown = row;
@@ -268,16 +255,13 @@ class Rows {
       if (end[shown] - start[shown] >= minimum) {
         if (!found) alpha *= 0.25;
         const word = ((alpha << 24) | Theme.bits(styles[name[shown]])) >>> 0;
-        if (span === 1 && alpha < this.words[at] >>> 24) {
-          // what is there already covers more of this pixel
-        } else for (let i = 0; i < span; i++) this.words[at + i] = word;
+        if (span > 1 || alpha >= this.words[at] >>> 24) this.words.fill(word, at, at + span); // else what is there covers more of this pixel
         if (hits && found) this.rings.push(column / ratio, y, span / ratio, height);
         else if (flags[row] & Flag.THROWN && span > 2 && next === row + 1) this.thrown.push((column + span) / ratio - 1.5, y, 1.5, height);
         if (marked >= 0 && name[shown] === marked) this.underlines.push(column / ratio, y + height - 1.5, span / ratio, 1.5);
       }
       row = next;
     }
-    return true;
   }
 
   /** @param {Uint8Array} hits @param {Uint32Array} name @param {number} from @param {number} to */
@@ -310,7 +294,8 @@ class Rows {
     const key = style * 2 + (dim ? 1 : 0);
     const boxes = (this.boxes[key] ??= []);
     if (!boxes.length) this.used.push(key);
-    if (runs && !Theme.waits(names[id].category)) {
+    const textured = Theme.waits(names[id].category);
+    if (runs && !textured) {
       this.frames.push(x, y, wide, height, key);
       for (let i = 0; i < runs.length; i += 2) {
         const [begin, end] = [Math.max(runs[i], x), Math.min(runs[i + 1], x + wide)];
@@ -322,21 +307,21 @@ class Rows {
     const thrown = columns.flags[row] & Flag.THROWN;
     if (thrown && right <= width + 6) this.thrown.push(right - 3.25, y, 2.5, height);
     if (!labels || height < 12) return;
-    const textured = Theme.waits(names[id].category);
     const at = Math.max(left, 0) + 5;
     const room = Math.min(right, width) - at - (thrown ? 7 : 5);
     if (room <= (textured ? 34 : 12)) return;
-    const bold = names[id].category === "test";
-    const weight = bold ? "600" : "";
+    const weight = names[id].category === "test" ? "600" : "";
     const text = Label.fit(names[id].text, room, weight);
     if (!text) return;
     let used = Label.width(text, weight);
-    this.texts.push({ text, x: at, y: y + height / 2 + 0.5, bold, dim, quiet: false });
+    const middle = y + height / 2 + 0.5;
+    const alpha = dim ? 0.35 : 1;
+    this.texts.push({ text, x: at, y: middle, weight, token: "ink", alpha });
     if (text === names[id].text && room > 80) {
       const time = Format.time(columns.end[row] - columns.start[row]);
       const more = Label.width(time) + 6;
       if (used + more + 2 < room) {
-        this.texts.push({ text: time, x: at + used + 6, y: y + height / 2 + 0.5, bold: false, dim, quiet: true });
+        this.texts.push({ text: time, x: at + used + 6, y: middle, weight: "", token: "ink2", alpha });
         used += more;
       }
     }
@@ -349,49 +334,40 @@ class Rows {
     const { frames } = this;
     this._paintPixels(context);
     const pale = Theme.fill(Theme.style("await", ""));
-    for (let i = 0; i < frames.length; i += 5) {
-      context.globalAlpha = frames[i + 4] & 1 ? 0.25 : 1;
+    const alpha = (/** @type {number} */ key) => (context.globalAlpha = key & 1 ? 0.25 : 1);
+    each(frames, 5, (x, y, width, height, key) => {
+      alpha(key);
       context.fillStyle = pale;
-      context.fillRect(frames[i], frames[i + 1], frames[i + 2], frames[i + 3]);
-    }
+      context.fillRect(x, y, width, height);
+    });
     for (const key of this.used) {
-      const style = key >> 1;
-      const boxes = this.boxes[key];
-      context.globalAlpha = key & 1 ? 0.25 : 1;
-      context.fillStyle = Theme.pattern(style, context) ?? Theme.fill(style);
-      let round = false;
-      for (let i = 0; i < boxes.length; i += 4) {
-        if (boxes[i + 2] < Rows.ROUND || boxes[i + 3] < 6) context.fillRect(boxes[i], boxes[i + 1], boxes[i + 2], boxes[i + 3]);
-        else {
-          if (!round) context.beginPath();
-          round = true;
-          context.roundRect(boxes[i], boxes[i + 1], boxes[i + 2], boxes[i + 3], 2);
-        }
-      }
-      if (round) context.fill();
+      alpha(key);
+      context.fillStyle = Theme.pattern(key >> 1, context) ?? Theme.fill(key >> 1);
+      context.beginPath();
+      each(this.boxes[key], 4, (x, y, width, height) => {
+        if (width < Rows.ROUND || height < 6) context.fillRect(x, y, width, height);
+        else context.roundRect(x, y, width, height, 2);
+      });
+      context.fill();
     }
     context.lineWidth = 1;
-    for (let i = 0; i < frames.length; i += 5) {
-      context.globalAlpha = frames[i + 4] & 1 ? 0.25 : 1;
-      context.strokeStyle = Theme.fill(frames[i + 4] >> 1);
-      context.strokeRect(frames[i] + 0.5, frames[i + 1] + 0.5, Math.max(0.5, frames[i + 2] - 1), frames[i + 3] - 1);
-    }
+    each(frames, 5, (x, y, width, height, key) => {
+      alpha(key);
+      context.strokeStyle = Theme.fill(key >> 1);
+      context.strokeRect(x + 0.5, y + 0.5, Math.max(0.5, width - 1), height - 1);
+    });
     context.globalAlpha = 1;
-    for (let i = 0; i < this.plates.length; i += 5) {
-      context.fillStyle = Theme.fill(this.plates[i + 4]);
-      context.fillRect(this.plates[i], this.plates[i + 1], this.plates[i + 2], this.plates[i + 3]);
-    }
-    fillAll(context, this.thrown, Theme.colour("fail"));
-    fillAll(context, this.underlines, Theme.colour("ink"));
+    each(this.plates, 5, (x, y, width, height, style) => {
+      context.fillStyle = Theme.fill(style);
+      context.fillRect(x, y, width, height);
+    });
+    each(this.thrown, 4, (x, y, width, height) => this.surface.box("fail", x, y, width, height));
+    each(this.underlines, 4, (x, y, width, height) => this.surface.box("ink", x, y, width, height));
     this._paintTexts(context);
-    if (this.rings.length) {
-      context.strokeStyle = Theme.colour("ink");
-      context.lineWidth = 1;
-      for (let i = 0; i < this.rings.length; i += 4) {
-        const [x, y, width, height] = this.rings.slice(i, i + 4);
-        if (width > 2 && height > 6) context.strokeRect(x + 0.5, y + 0.5, width - 1, height - 1);
-      }
-    }
+    context.strokeStyle = Theme.colour("ink");
+    each(this.rings, 4, (x, y, width, height) => {
+      if (width > 2 && height > 6) context.strokeRect(x + 0.5, y + 0.5, width - 1, height - 1);
+    });
   }
 
   /** @param {CanvasRenderingContext2D} context */
@@ -408,25 +384,18 @@ class Rows {
 
   /** @param {CanvasRenderingContext2D} context */
   _paintTexts(context) {
-    const inks = [Theme.colour("ink"), Theme.colour("ink2")];
-    for (const bold of [false, true]) {
-      context.font = Label.font(bold ? "600" : "");
-      for (const quiet of [false, true]) {
-        context.fillStyle = inks[quiet ? 1 : 0];
-        for (const text of this.texts) {
-          if (text.bold !== bold || text.quiet !== quiet) continue;
-          if (text.dim) context.globalAlpha = 0.35;
-          context.fillText(text.text, text.x, text.y);
-          if (text.dim) context.globalAlpha = 1;
-        }
-      }
+    let last = null;
+    for (const { text, x, y, weight, token, alpha } of this.texts) {
+      if (weight !== last) context.font = Label.font((last = weight));
+      context.globalAlpha = alpha;
+      context.fillStyle = Theme.colour(token);
+      context.fillText(text, x, y);
     }
+    context.globalAlpha = 1;
   }
 }
 
-/** @param {CanvasRenderingContext2D} context @param {number[]} boxes x, y, width, height @param {string} colour */
-function fillAll(context, boxes, colour) {
-  if (!boxes.length) return;
-  context.fillStyle = colour;
-  for (let i = 0; i < boxes.length; i += 4) context.fillRect(boxes[i], boxes[i + 1], boxes[i + 2], boxes[i + 3]);
+/** What lies flat in a list, so many numbers for each. @param {number[]} list @param {number} size @param {(x: number, y: number, width: number, height: number, more: number) => void} act */
+function each(list, size, act) {
+  for (let i = 0; i < list.length; i += size) act(list[i], list[i + 1], list[i + 2], list[i + 3], list[i + 4]);
 }

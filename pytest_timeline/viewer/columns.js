@@ -1,11 +1,33 @@
 // One track's slices in columns: who is where, whose child is whose, and what a run of slices comes to.
 "use strict";
 
+/** The first number from `low` on for which that holds, `stop` where there is none before it; it holds for all after it. @param {number} low @param {number} stop @param {(at: number) => boolean} holds */
+function firstWhere(low, stop, holds) {
+  while (low < stop) {
+    const middle = (low + stop) >>> 1;
+    if (holds(middle)) stop = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
 class Columns {
   static BITS = 5; // a summary covers 32 rows, the next one 32 of these, and so on
 
-  /** @param {Decoded} decoded */
-  constructor({ levels, start, end, name, flags, thrown, folds }) {
+  /** @type {Map<number, Record<string, any>>} arguments, of rows that have any */
+  args = new Map();
+  /** @type {Map<number, number> | undefined} */
+  _throwing = undefined;
+  /** @type {Map<number, {count: number, ns: number}> | undefined} */
+  _folding = undefined;
+  /** @type {Uint32Array[]} the longest row of each block, by level of summary */
+  longest = [];
+  /** @type {Float64Array[]} the sum of each block's durations */
+  sums = [];
+  found = { longest: 0, sum: 0 }; // what `summary` found last
+
+  /** @param {Pick<Decoded, "levels"> & Partial<Decoded>} decoded no slices at all where it has but levels */
+  constructor({ levels, start = new Float64Array(0), end = start, name = new Uint32Array(0), flags = new Uint8Array(name.length), thrown, folds }) {
     this.levels = levels;
     this.start = start;
     this.end = end;
@@ -13,26 +35,9 @@ class Columns {
     this.flags = flags;
     this.length = start.length;
     this.depths = levels.length - 1;
-    /** @type {Map<number, Record<string, any>>} arguments, of rows that have any */
-    this.args = new Map();
     this._thrown = thrown;
     this._folds = folds;
-    /** @type {Map<number, number> | undefined} */
-    this._thrownBy = undefined;
-    /** @type {Map<number, {count: number, ns: number}> | undefined} */
-    this._foldedBy = undefined;
-    /** @type {Uint32Array[]} the longest row of each block, by level of summary */
-    this.longest = [];
-    /** @type {Float64Array[]} the sum of each block's durations */
-    this.sums = [];
     this._summarize();
-    this.found = { longest: 0, sum: 0 }; // what `summary` found last
-  }
-
-  /** No slices at all. @param {number} [levels] */
-  static empty(levels = 0) {
-    const none = { start: new Float64Array(0), end: new Float64Array(0), name: new Uint32Array(0), flags: new Uint8Array(0) };
-    return new Columns({ ...none, levels: new Uint32Array(levels + 1), thrown: new Uint32Array(0), folds: new Float64Array(0) });
   }
 
   _summarize() {
@@ -89,15 +94,8 @@ class Columns {
 
   /** The first row at that depth that ends after `ns`; where there is none, the depth's end. */
   after(/** @type {number} */ depth, /** @type {number} */ ns) {
-    const end = this.end;
-    let low = this.levels[depth];
-    let high = this.levels[depth + 1];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (end[middle] > ns) high = middle;
-      else low = middle + 1;
-    }
-    return low;
+    const { end, levels } = this;
+    return firstWhere(levels[depth], levels[depth + 1], (row) => end[row] > ns);
   }
 
   /** The first row from `low` on, before `stop`, that starts at `ns` or later; else `stop`. It is looked for nearby first. */
@@ -138,14 +136,9 @@ class Columns {
   }
 
   depth(/** @type {number} */ row) {
-    let low = 0;
-    let high = this.depths - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1;
-      if (this.levels[middle] <= row) low = middle;
-      else high = middle - 1;
-    }
-    return low;
+    let depth = 0;
+    while (this.levels[depth + 1] <= row) depth++;
+    return depth;
   }
 
   parent(/** @type {number} */ row) {
@@ -172,28 +165,16 @@ class Columns {
     return this.duration(row) - this.found.sum;
   }
 
-  /** The exception that the row left by: index of its name, -1 when not known; undefined when by none. */
-  thrown(/** @type {number} */ row) {
-    this._thrownBy ??= new Map(Array.from({ length: this._thrown.length / 2 }, (_, i) => [this._thrown[2 * i], this._thrown[2 * i + 1] - 1]));
-    return this._thrownBy.get(row);
-  }
-
-  /** What was folded: row, ns. @returns {Generator<[number, number]>} */
-  *folding() {
-    for (let i = 0; i < this._folds.length; i += 3) yield [this._folds[i], this._folds[i + 2]];
-  }
-
-  /** Rows that left by an exception, each with the index of its type's name plus 1. */
+  /** The rows that left by an exception, and the index of its type's name, -1 where that is not known. @returns {Map<number, number>} */
   get throwing() {
-    return this._thrown;
+    const list = this._thrown ?? [];
+    return (this._throwing ??= new Map(Array.from({ length: list.length / 2 }, (_, i) => [list[2 * i], list[2 * i + 1] - 1])));
   }
 
-  /** What was folded into the row. @returns {{count: number, ns: number} | undefined} */
-  folded(/** @type {number} */ row) {
-    this._foldedBy ??= new Map(
-      Array.from({ length: this._folds.length / 3 }, (_, i) => [this._folds[3 * i], { count: this._folds[3 * i + 1], ns: this._folds[3 * i + 2] }]),
-    );
-    return this._foldedBy.get(row);
+  /** The rows that slices were folded into: how many, and their time, ns. @returns {Map<number, {count: number, ns: number}>} */
+  get folding() {
+    const list = this._folds ?? [];
+    return (this._folding ??= new Map(Array.from({ length: list.length / 3 }, (_, i) => [list[3 * i], { count: list[3 * i + 1], ns: list[3 * i + 2] }])));
   }
 }
 

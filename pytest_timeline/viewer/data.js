@@ -74,6 +74,22 @@
 
 /** All that the page knows. Before `load` has ended, tracks have no slices and there are no names. */
 class Timeline {
+  /** @type {Name[]} */
+  names = [];
+  /** @type {SourceFile[]} */
+  files = [];
+  /** @type {Instant[]} */
+  instants = [];
+  /** @type {Flow[]} */
+  flows = [];
+  /** @type {Map<number, Counter>} */
+  counters = new Map();
+  /** @type {Map<number, [number, string][]>} */
+  sources = new Map();
+  /** @type {string[]} what is wrong with the data, for people */
+  damage = [];
+  complete = false;
+
   /** @param {Head} head */
   constructor(head) {
     this.head = head;
@@ -81,31 +97,22 @@ class Timeline {
     this.tracks.forEach((track, index) => {
       track.index = index;
       track.lengths = /** @type {any} */ (track.columns);
-      track.columns = Columns.empty(track.levels);
+      track.columns = new Columns({ levels: new Uint32Array(track.levels + 1) });
     });
     this.failures = head.failures ?? [];
     /** @type {Failure | undefined} the first */
     this.failure = this.failures[0];
-    /** @type {Name[]} */
-    this.names = [];
-    /** @type {SourceFile[]} */
-    this.files = [];
-    /** @type {Instant[]} */
-    this.instants = [];
-    /** @type {Flow[]} */
-    this.flows = [];
-    /** @type {Map<number, Counter>} */
-    this.counters = new Map();
-    /** @type {Map<number, [number, string][]>} */
-    this.sources = new Map();
-    /** @type {string[]} what is wrong with the data, for people */
-    this.damage = [];
-    this.complete = false;
   }
 
   /** @param {number} track @param {number} row */
   nameOf(track, row) {
     return this.names[this.tracks[track].columns.name[row]];
+  }
+
+  /** The type of the exception that a slice left by: "" where it is not known, undefined where there was none. @param {number} track @param {number} row */
+  thrown(track, row) {
+    const name = this.tracks[track].columns.throwing.get(row);
+    return name === undefined ? undefined : this.names[name]?.text ?? "";
   }
 
   /**
@@ -139,14 +146,14 @@ function timelineSource(key, text) {
 function sharedSource(key, arrived) {
   if (!sharedSources.has(key)) {
     sharedSources.set(key, null);
-    document.head.append(Dom.el("script", { src: `../assets/source-${key}.js`, load: arrived }));
+    document.head.append(el("script", { src: `../assets/source-${key}.js`, load: arrived }));
   }
   return sharedSources.get(key) ?? null;
 }
 
 const Data = (() => {
   /** @returns {Head} */
-  const head = () => JSON.parse(document.getElementById("head")?.textContent ?? "");
+  const head = () => JSON.parse(Dom.get("head").textContent ?? "");
 
   /**
    * Decode the blocks; `progress` is called with the share done when something can be drawn that could not before.
@@ -156,9 +163,9 @@ const Data = (() => {
   async function load(timeline, progress) {
     const { blocks } = timeline.head;
     const script = URL.createObjectURL(new Blob([`(${decodeWorker})(self)`], { type: "text/javascript" }));
-    const size = Math.max(1, Math.min(blocks.length, navigator.hardwareConcurrency - 1, 4));
+    const size = clamp(navigator.hardwareConcurrency - 1, 1, Math.min(blocks.length || 1, 4));
     const workers = Array.from({ length: size }, () => new Worker(script));
-    const total = blocks.reduce((sum, block) => sum + block.packed, 1);
+    const total = packedIn(blocks) + 1;
     let done = 0;
     let next = 0;
     const take = async (/** @type {Worker} */ worker) => {
@@ -179,20 +186,24 @@ const Data = (() => {
     timeline.complete = true;
   }
 
+  /** How many bytes blocks have. @param {Head["blocks"]} blocks */
+  const packedIn = (blocks) => blocks.reduce((sum, { packed }) => sum + packed, 0);
+
   /** @param {Worker} worker @param {number} index @param {Timeline} timeline @returns {Promise<void>} */
-  function decode(worker, index, timeline) {
-    const { kind, packed, raw } = timeline.head.blocks[index];
+  async function decode(worker, index, timeline) {
+    const { blocks } = timeline.head;
+    const { kind, packed, raw } = blocks[index];
     const element = document.getElementById(`block-${index}`);
     const text = element?.textContent?.trim() ?? "";
     element?.remove(); // the text is as large as all the columns
     const whole = 4 * Math.ceil(packed / 3);
     if (text.length < whole) {
-      const before = timeline.head.blocks.slice(0, index).reduce((sum, block) => sum + block.packed, 0);
-      const total = timeline.head.blocks.reduce((sum, block) => sum + block.packed, 0);
-      const share = (before + (packed * text.length) / whole) / total;
-      return Promise.reject(new Error(`This page's data is cut off at ${Math.floor(share * 100)} %.`));
+      const share = (packedIn(blocks.slice(0, index)) + (packed * text.length) / whole) / packedIn(blocks);
+      throw new Error(`This page's data is cut off at ${Math.floor(share * 100)} %.`);
     }
-    const tracks = timeline.tracks.filter((track) => track.block === index);
+    const wanted = timeline.tracks
+      .filter(({ block }) => block === index)
+      .map(({ index, slices, levels, at, lengths }) => ({ index, slices, levels, at, columns: lengths }));
     return new Promise((resolve, reject) => {
       worker.onerror = (event) => reject(new Error(`This page's data cannot be read: ${event.message}.`));
       worker.onmessage = ({ data }) => {
@@ -204,8 +215,7 @@ const Data = (() => {
           resolve();
         }
       };
-      const wanted = tracks.map(({ index, slices, levels, at, lengths }) => ({ index, slices, levels, at, columns: lengths }));
-      worker.postMessage({ block: index, kind, text, raw, tracks: wanted });
+      worker.postMessage({ kind, text, raw, tracks: wanted });
     });
   }
 
@@ -260,9 +270,6 @@ const Data = (() => {
       start: Float64Array.from(rows, (row) => row[0]),
       end: Float64Array.from(rows, (row) => row[1]),
       name: Uint32Array.from(name),
-      flags: new Uint8Array(rows.length),
-      thrown: new Uint32Array(0),
-      folds: new Float64Array(0),
     });
     rows.forEach((row, i) => row[5] && columns.args.set(i, row[5]));
     return columns;

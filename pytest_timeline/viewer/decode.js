@@ -34,16 +34,8 @@ function decodeWorker(scope) {
   /** @param {Uint8Array} packed @param {number} raw how many bytes come out */
   async function inflate(packed, raw) {
     const stream = new Blob([/** @type {BlobPart} */ (packed)]).stream().pipeThrough(new DecompressionStream("gzip"));
-    const bytes = new Uint8Array(raw);
-    const reader = stream.getReader();
-    let filled = 0;
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      bytes.set(value, filled); // a RangeError where there is more than was said
-      filled += value.length;
-    }
-    if (filled !== raw) throw new Error(`${filled} of ${raw} bytes`);
+    const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+    if (bytes.length !== raw) throw new Error(`${bytes.length} of ${raw} bytes`);
     return bytes;
   }
 
@@ -142,20 +134,20 @@ function decodeWorker(scope) {
   }
 
   scope.onmessage = async (event) => {
-    const { block, kind, text, raw, tracks } = event.data;
+    const { kind, text, raw, tracks } = event.data;
     try {
       const bytes = await inflate(fromBase64(text), raw);
       if (kind !== "slices") {
-        scope.postMessage({ block, json: JSON.parse(new TextDecoder().decode(bytes)) }, []);
+        scope.postMessage({ json: JSON.parse(new TextDecoder().decode(bytes)) }, []);
         return;
       }
       for (const track of tracks) {
         const columns = slices(bytes, track);
-        scope.postMessage({ block, track: track.index, columns }, Object.values(columns).map((column) => column.buffer));
+        scope.postMessage({ track: track.index, columns }, Object.values(columns).map((column) => column.buffer));
       }
-      scope.postMessage({ block, done: true }, []);
+      scope.postMessage({}, []);
     } catch (error) {
-      scope.postMessage({ block, error: String(error) }, []);
+      scope.postMessage({ error: String(error) }, []);
     }
   };
 }

@@ -2,6 +2,14 @@
 "use strict";
 
 class Tracks {
+  styles = new Uint16Array(0);
+  /** @type {Map<number, Instant[]>} by track, in order of time */
+  instants = new Map();
+  /** @type {[Place | null, Flow[]]} the flows of a selection */
+  flows = [null, []];
+  /** @type {{x: number, y: number, place: Place}[]} where arrows leave what is in view, on the canvas */
+  ways = [];
+
   /**
    * @param {HTMLCanvasElement} canvas @param {HTMLElement} scroller
    * @param {View} view @param {Layout} layout
@@ -12,13 +20,6 @@ class Tracks {
     this.scroller = scroller;
     this.view = view;
     this.layout = layout;
-    this.styles = new Uint16Array(0);
-    /** @type {Map<number, Instant[]>} by track, in order of time */
-    this.instants = new Map();
-    /** @type {[Place | null, Flow[]]} the flows of a selection */
-    this.flows = [null, []];
-    /** @type {{x: number, y: number, place: Place}[]} where arrows leave what is in view, on the canvas */
-    this.ways = [];
   }
 
   /** The names and instants are there, or the colours are other ones. */
@@ -30,9 +31,7 @@ class Tracks {
     this.instants = new Map();
     for (const instant of instants) {
       instant.level = levelOf(instant);
-      const list = this.instants.get(instant.track);
-      if (list) list.push(instant);
-      else this.instants.set(instant.track, [instant]);
+      append(this.instants, instant.track, instant);
     }
   }
 
@@ -91,7 +90,7 @@ class Tracks {
 
   /** @param {TreeNode} node @param {number} top @param {number} height */
   _node(node, top, height) {
-    const { layout, rows, view } = this;
+    const { layout, rows, surface, view } = this;
     const open = layout.isOpen(node);
     if (node.kind === "counter") return this._counter(node);
     if (node.kind === "names" || node.kind === "group") {
@@ -99,7 +98,8 @@ class Tracks {
       return;
     }
     if (!node.tracks.some(({ columns }) => columns.length)) return;
-    if (!node.tracks.some(({ columns }) => anyInView(columns, view))) return this._elsewhere(node);
+    const other = elsewhere(node.tracks, view);
+    if (other) return surface.text("ink3", other.text, other.left ? 6 : surface.width - Label.width(other.text) - 8, node.rowTop + 8.5);
     const runs = node.state && this._stretches(node.state, "running");
     for (const { track, depth, y, height: high } of layout.rows(node)) {
       if (y > top + height) break;
@@ -158,17 +158,11 @@ class Tracks {
     if (state.last < this.view.duration) surface.box("ink2", this.x(state.last) - 1, y - 1, 1.5, height + 2);
   }
 
-  /** Say where a node's slices are that has none in view. @param {TreeNode} node */
-  _elsewhere(node) {
-    const { text, left } = elsewhere(node.tracks, this.view);
-    this.surface.text("ink3", text, left ? 6 : this.surface.width - Label.width(text) - 8, node.rowTop + 8.5);
-  }
-
   /** @param {TreeNode} node */
   _counter(node) {
     const { view, surface } = this;
     const { ns, value, unit } = view.timeline.counters.get(node.tracks[0].index) ?? { ns: [], value: [], unit: "" };
-    let at = Math.max(0, firstWhere(ns.length, (i) => ns[i] > view.from) - 1);
+    let at = Math.max(0, firstWhere(0, ns.length, (i) => ns[i] > view.from) - 1);
     if (!ns.length || ns[at] >= view.to) return;
     /** @type {[number, number][]} x and value; of those within one pixel the greatest */
     const points = [];
@@ -182,7 +176,7 @@ class Tracks {
       if (value[at] > high) [high, peak] = [value[at], x];
     }
     const [x0, end] = points[points.length - 1];
-    const x1 = Math.max(x0, Math.min(surface.width, this.x(view.duration)));
+    const x1 = clamp(this.x(view.duration), x0, surface.width);
     points.push([x1, end]);
     const bottom = node.rowTop + 24;
     const base = low - (high - low) * 0.35;
@@ -190,7 +184,7 @@ class Tracks {
     const line = points.flatMap(([x, of]) => [x, y(of)]);
     surface.fill("memory-bg", (context) => (context.lineTo(line[0], bottom), trace(context, line), context.lineTo(x1, bottom)));
     surface.line("memory", 1.25, (context) => trace(context, line));
-    peak = Math.max(0, Math.min(surface.width, peak));
+    peak = clamp(peak, 0, surface.width);
     surface.fill("memory", (context) => context.arc(peak, y(high), 2.2, 0, 7));
     const text = `peak ${high >= 100 ? Format.count(high) : +high.toPrecision(3)} ${unit}`;
     const wide = Label.width(text);
@@ -205,7 +199,7 @@ class Tracks {
     const list = this._told(node);
     const y = node.rowTop + 7;
     let free = -Infinity; // where the text before ends
-    for (let i = Math.max(0, firstWhere(list.length, (at) => this.x(list[at].at) > -6) - 1); i < list.length; ) {
+    for (let i = Math.max(0, firstWhere(0, list.length, (at) => this.x(list[at].at) > -6) - 1); i < list.length; ) {
       let shown = list[i];
       const x = this.x(shown.at);
       if (x > surface.width + 6) break;
@@ -279,21 +273,18 @@ class Tracks {
       const from = this._end(flow.from, flow.start, top);
       const to = this._end(flow.to, flow.end, top);
       if (from.away && to.away) continue;
-      const bend = Math.max(18, Math.min(60, Math.abs(to.x - from.x) * 0.5 + 14));
+      const bend = clamp(Math.abs(to.x - from.x) * 0.5 + 14, 18, 60);
       const curve = (/** @type {CanvasRenderingContext2D} */ context) => {
         context.moveTo(from.x, from.y);
         context.bezierCurveTo(from.x + bend, from.y, to.x - (to.away ? 0 : bend), to.y, to.x - 1, to.y);
       };
       surface.line("card", 4.5, curve);
       surface.line("accent", 1.75, curve);
-      surface.fill("accent", (context) => {
-        context.arc(from.x, from.y, from.away ? 4.5 : 3, 0, 7);
-        context.closePath();
-        const [cos, sin] = [Math.cos(to.angle), Math.sin(to.angle)];
-        for (const [x, y] of [[1, 0], [-7, -4], [-7, 4], [1, 0]]) context[x + y === 1 ? "moveTo" : "lineTo"](to.x + x * cos - y * sin, to.y + x * sin + y * cos);
-      });
-      if (to.away) this.ways.push({ x: to.x, y: to.y - top, place: landing(timeline, flow.to, flow.end) });
-      if (from.away) this.ways.push({ x: from.x, y: from.y - top, place: landing(timeline, flow.from, flow.start) });
+      surface.fill("accent", (context) => context.arc(from.x, from.y, from.away ? 4.5 : 3, 0, 7));
+      const [cos, sin] = [Math.cos(to.angle), Math.sin(to.angle)];
+      const head = [[1, 0], [-7, -4], [-7, 4]].flatMap(([x, y]) => [to.x + x * cos - y * sin, to.y + x * sin + y * cos]);
+      surface.fill("accent", (context) => trace(context, head));
+      for (const { x, y, away, place } of [to, from]) if (away) this.ways.push({ x, y: y - top, place });
     }
   }
 
@@ -304,13 +295,13 @@ class Tracks {
     const own = layout.nodeOf(track);
     let node = own ?? null;
     while (node && !layout.visible.includes(node)) node = node.parent;
-    const { row } = landing(timeline, track, ns);
-    const box = node && node === own ? layout.rowBox(node, timeline.tracks[track], row < 0 ? 0 : timeline.tracks[track].columns.depth(row)) : { y: node?.y ?? 0, height: 24 };
+    const place = landing(timeline, track, ns);
+    const box = node && node === own ? layout.rowBox(node, timeline.tracks[track], timeline.tracks[track].columns.depth(place.row)) : { y: node?.y ?? 0, height: 24 };
     const [x0, y0] = [this.x(ns), box.y + box.height / 2];
-    const x = Math.max(6, Math.min(surface.width - 6, x0));
-    const y = Math.max(top + 6, Math.min(top + surface.height - 6, y0));
+    const x = clamp(x0, 6, surface.width - 6);
+    const y = clamp(y0, top + 6, top + surface.height - 6);
     const away = x !== x0 || y !== y0 || node !== own;
-    return { x, y, away, angle: away ? Math.atan2(y0 - y, x0 - x) : 0 };
+    return { x, y, away, place, angle: away ? Math.atan2(y0 - y, x0 - x) : 0 };
   }
 
   /** Where an arrow leads that leaves what is in view at that place of the canvas. @param {number} x @param {number} y */
@@ -343,9 +334,7 @@ class Tracks {
   /** Where to go from a node that has slices, but none in view. @param {number} y @returns {Place | null} */
   beyond(y) {
     const node = this.layout.at(y + this.scroller.scrollTop);
-    const { view } = this;
-    if (!node || !node.tracks.some(({ columns }) => columns.length) || node.tracks.some(({ columns }) => anyInView(columns, view))) return null;
-    return elsewhere(node.tracks, view).place;
+    return (node && elsewhere(node.tracks, this.view)?.place) ?? null;
   }
 
   /** The instant at a place of the canvas. @param {number} x @param {number} y @returns {Instant | null} */
@@ -354,20 +343,9 @@ class Tracks {
     const node = this.layout.at(at);
     const list = this._told(node);
     if (!node || Math.abs(at - node.rowTop - 7) > 9) return null;
-    const last = list[firstWhere(list.length, (i) => this.x(list[i].at) > x + 6) - 1];
+    const last = list[firstWhere(0, list.length, (i) => this.x(list[i].at) > x + 6) - 1];
     return last && x - this.x(last.at) < (node.kind === "log" ? 200 : 7) ? last : null;
   }
-}
-
-/** The first number below `length` for which that holds, `length` where there is none; it holds for all after it. @param {number} length @param {(at: number) => boolean} holds */
-function firstWhere(length, holds) {
-  let low = 0;
-  while (low < length) {
-    const middle = (low + length) >>> 1;
-    if (holds(middle)) length = middle;
-    else low = middle + 1;
-  }
-  return low;
 }
 
 const LEVEL_COLOURS = ["ink3", "own", "warn", "fail"];
@@ -394,20 +372,17 @@ function gridStep(span, width) {
   return [1, 2, 5, 10].map((factor) => factor * power).find((step) => step >= least) ?? least;
 }
 
-/** Whether any slice is in view. @param {Columns} columns @param {View} view */
-function anyInView(columns, { from, to }) {
-  const row = columns.depths ? columns.after(0, from) : 0;
-  return row < columns.length && row < columns.levels[1] && columns.start[row] < to;
-}
-
-/** Where the slices are of tracks that have none in view. @param {Track[]} tracks @param {View} view */
+/** Where the slices are of tracks that have some, but none in view. @param {Track[]} tracks @param {View} view */
 function elsewhere(tracks, { from, to }) {
   let [away, left, place] = [Infinity, false, { track: -1, row: -1 }];
-  for (const { columns, index } of tracks) {
-    if (!columns.length) continue;
-    const next = columns.after(0, from);
-    if (next > 0 && from - columns.end[next - 1] < away) [away, left, place] = [from - columns.end[next - 1], true, { track: index, row: next - 1 }];
-    if (next < columns.levels[1] && columns.start[next] - to < away) [away, left, place] = [columns.start[next] - to, false, { track: index, row: next }];
+  for (const { columns: { length, levels, start, end }, columns, index: track } of tracks) {
+    if (!length) continue;
+    const row = columns.after(0, from);
+    const within = row < levels[1];
+    if (within && start[row] < to) return null;
+    if (row && from - end[row - 1] < away) [away, left, place] = [from - end[row - 1], true, { track, row: row - 1 }];
+    if (within && start[row] - to < away) [away, left, place] = [start[row] - to, false, { track, row }];
   }
+  if (place.row < 0) return null;
   return { text: left ? `← ended ${Format.time(away)} before this view` : `starts ${Format.time(away)} after this view →`, left, place };
 }

@@ -6,17 +6,18 @@ class Flame {
   static LEAST = 0.003; // share of the width that is drawn
   static DEEPEST = 120;
 
+  /** @type {number[]} names from the outermost call to the one that is the whole width */
+  path = [];
+  whole = 0; // ns that are the whole width
+
   /** @param {Desk} desk */
   constructor({ timeline }) {
     this.timeline = timeline;
-    /** @type {number[]} names from the outermost call to the one that is the whole width */
-    this.path = [];
-    this.whole = 0; // ns that are the whole width
   }
 
   /** @param {Call} root */
   draw(root) {
-    const box = Dom.el("div.flame", { role: "group", "aria-label": "Flame graph" });
+    const box = el("div.flame", { role: "group", "aria-label": "Flame graph" });
     this._fill(box, root);
     return box;
   }
@@ -56,6 +57,6 @@ class Flame {
     const { text, category, group } = this.timeline.names[call.name];
     const title = `${text}\n${Format.percent(call.total / root.total)}, ${Format.time(call.total)}, self ${Format.time(call.self)}, ${Format.plural(call.count, "call")}`;
     const style = { left: `${left * 100}%`, width: `${width * 100}%`, top: `${depth * Flame.ROW}px`, background: Theme.fill(Theme.style(category, group)) };
-    return Dom.el(depth < this.path.length - 1 ? "button.above" : "button", { title, "aria-label": title, style, click }, width > 0.04 ? text : "");
+    return el(depth < this.path.length - 1 ? "button.above" : "button", { title, "aria-label": title, style, click }, width > 0.04 ? text : "");
   }
 }

@@ -13,19 +13,12 @@ class Interact {
     this.ruler = ruler;
     this.scroller = scroller;
     this.tip = tip;
-    this._onTracks(tracks.surface.canvas);
-    this._onRuler(ruler.surface.canvas);
+    this._onTracks();
+    this._onRuler();
     this._onMinimap(minimap);
   }
 
-  /** @param {PointerEvent | MouseEvent} event @param {HTMLElement} canvas @returns {[number, number]} */
-  _place(event, canvas) {
-    const box = canvas.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
-  }
-
-  /** @param {HTMLCanvasElement} canvas */
-  _onTracks(canvas) {
+  _onTracks() {
     const { view, tracks, scroller } = this;
     /** @type {Map<number, [number, number]>} where each finger or button is */
     const held = new Map();
@@ -34,94 +27,91 @@ class Interact {
     /** @type {{at: number, x: number, y: number, type: string}} the last press that was no drag */
     let tapped = { at: 0, x: 0, y: 0, type: "" };
 
-    const begin = () => {
-      const [first, second] = [...held.values()];
-      const x = second ? (first[0] + second[0]) / 2 : first[0];
-      start = { x, y: first[1], from: view.from, to: view.to, scroll: scroller.scrollTop, moved: (start?.moved ?? false) || held.size > 1, apart: second ? Math.abs(first[0] - second[0]) : 0 };
+    /** Halfway between the fingers, and how far these are apart. */
+    const pinch = () => {
+      const [[first, y], [second]] = [...held.values()].concat([...held.values()]); // one finger is both
+      return { x: (first + second) / 2, y, apart: Math.abs(first - second) };
     };
-    canvas.addEventListener("pointerdown", (event) => {
-      if (event.button > 1) return;
-      if (!held.size) start = null;
-      held.set(event.pointerId, this._place(event, canvas));
-      canvas.setPointerCapture(event.pointerId);
-      begin();
-      this.tip.hide();
-    });
-    canvas.addEventListener("pointermove", (event) => {
-      const place = this._place(event, canvas);
-      if (!held.has(event.pointerId) || !start) {
-        if (event.pointerType !== "touch") this._hover(event, place);
-        return;
-      }
-      held.set(event.pointerId, place);
-      const ns = (start.to - start.from) / tracks.surface.width;
-      if (held.size === 2) {
-        const [first, second] = [...held.values()];
-        const factor = start.apart / Math.max(10, Math.abs(first[0] - second[0]));
-        const anchor = start.from + start.x * ns;
-        const middle = (first[0] + second[0]) / 2;
-        const from = anchor - middle * ns * factor;
-        view.show(from, from + (start.to - start.from) * factor);
-        return;
-      }
-      const [dx, dy] = [place[0] - start.x, place[1] - start.y];
-      if (!start.moved && Math.abs(dx) + Math.abs(dy) < 5) return;
-      start.moved = true;
-      if (event.shiftKey) view.selectRange([start.from + start.x * ns, start.from + place[0] * ns]);
-      else {
-        view.show(start.from - dx * ns, start.to - dx * ns);
-        scroller.scrollTop = start.scroll - dy;
-      }
-    });
+    const begin = () => {
+      start = { ...pinch(), from: view.from, to: view.to, scroll: scroller.scrollTop, moved: (start?.moved ?? false) || held.size > 1 };
+    };
     const end = (/** @type {PointerEvent} */ event) => {
       if (!held.delete(event.pointerId)) return;
       if (held.size) begin();
       else if (start && !start.moved && event.type === "pointerup") {
-        const [x, y] = this._place(event, canvas);
-        const touch = event.pointerType === "touch";
-        const twice = touch && event.timeStamp - tapped.at < 350 && Math.hypot(x - tapped.x, y - tapped.y) < 30;
+        const [x, y] = placeOf(event);
+        const type = event.pointerType;
+        const twice = type === "touch" && event.timeStamp - tapped.at < 350 && Math.hypot(x - tapped.x, y - tapped.y) < 30;
         if (twice) this._fit(tapped.x, tapped.y);
         else this._select(x, y);
-        tapped = { at: twice ? 0 : event.timeStamp, x, y, type: event.pointerType };
+        tapped = { at: twice ? 0 : event.timeStamp, x, y, type };
       }
     };
-    canvas.addEventListener("pointerup", end);
-    canvas.addEventListener("pointercancel", end);
-    canvas.addEventListener("pointerleave", () => {
-      this.tip.hide();
-      this.ruler.cursor = null;
-      if (view.hover) view.hover = null;
-      view.changed("hover");
+    Dom.on(tracks.surface.canvas, {
+      pointerdown: (event) => {
+        if (event.button > 1) return;
+        if (!held.size) start = null;
+        held.set(event.pointerId, hold(event));
+        begin();
+        this.tip.hide();
+      },
+      pointermove: (event) => {
+        const place = placeOf(event);
+        if (!held.has(event.pointerId) || !start) {
+          if (event.pointerType !== "touch") this._hover(event, place);
+          return;
+        }
+        held.set(event.pointerId, place);
+        const span = start.to - start.from;
+        const ns = span / tracks.surface.width;
+        if (held.size === 2) {
+          const { x, apart } = pinch();
+          const factor = start.apart / Math.max(10, apart);
+          const from = start.from + (start.x - x * factor) * ns;
+          return view.show(from, from + span * factor);
+        }
+        const [dx, dy] = [place[0] - start.x, place[1] - start.y];
+        if (!start.moved && Math.abs(dx) + Math.abs(dy) < 5) return;
+        start.moved = true;
+        if (event.shiftKey) return view.selectRange([start.from + start.x * ns, start.from + place[0] * ns]);
+        view.show(start.from - dx * ns, start.to - dx * ns);
+        scroller.scrollTop = start.scroll - dy;
+      },
+      pointerup: end,
+      pointercancel: end,
+      pointerleave: () => {
+        this.tip.hide();
+        this.ruler.cursor = view.hover = null;
+        view.changed("hover");
+      },
+      dblclick: (event) => {
+        if (tapped.type !== "touch") this._fit(...placeOf(event)); // of a touch it has been done
+      },
+      wheel: (event) => this._wheel(event),
     });
-    canvas.addEventListener("dblclick", (event) => {
-      if (tapped.type !== "touch") this._fit(...this._place(event, canvas)); // of a touch it has been done
-    });
-    this._wheel(canvas);
   }
 
-  /** Ctrl zooms, and so does a trackpad's pinch; sideways pans; the rest scrolls as everywhere. @param {HTMLCanvasElement} canvas */
-  _wheel(canvas) {
+  /** Ctrl zooms, and so does a trackpad's pinch; sideways pans; the rest scrolls as everywhere. @param {WheelEvent} event */
+  _wheel(event) {
     const { view, tracks } = this;
-    canvas.addEventListener("wheel", (event) => {
-      const { deltaX, deltaY, deltaMode, ctrlKey, metaKey, shiftKey } = event;
-      const unit = deltaMode === 1 ? 16 : deltaMode === 2 ? 400 : 1;
-      const zooms = ctrlKey || metaKey;
-      if (!zooms && !shiftKey && Math.abs(deltaX) <= Math.abs(deltaY)) return;
-      if (event.cancelable) event.preventDefault(); // it is not while the page scrolls on by itself
-      if (zooms) view.zoom(Math.exp(Math.max(-120, Math.min(120, deltaY * unit)) * 0.004), tracks.ns(this._place(event, canvas)[0]));
-      else view.pan(((deltaX || deltaY) * unit) / tracks.surface.width);
-    }, { passive: false });
+    const { deltaX, deltaY, deltaMode, shiftKey } = event;
+    const unit = [1, 16, 400][deltaMode];
+    const zooms = event.ctrlKey || event.metaKey;
+    if (!zooms && !shiftKey && Math.abs(deltaX) <= Math.abs(deltaY)) return;
+    if (event.cancelable) event.preventDefault(); // it is not while the page scrolls on by itself
+    if (zooms) view.zoom(Math.exp(clamp(deltaY * unit, -120, 120) * 0.004), tracks.ns(placeOf(event)[0]));
+    else view.pan(((deltaX || deltaY) * unit) / tracks.surface.width);
   }
 
   /** @param {PointerEvent} event @param {[number, number]} place */
   _hover(event, [x, y]) {
-    const { view, tracks } = this;
+    const { view, tracks, tip } = this;
     const hit = tracks.hit(x, y);
     const instant = tracks.instant(x, y);
     tracks.surface.canvas.style.cursor = hit || instant || tracks.way(x, y) || tracks.beyond(y) ? "pointer" : "grab";
-    if (instant) this.tip.instant(instant, event);
-    else if (hit) this.tip.slice(hit, event);
-    else this.tip.hide();
+    if (instant) tip.instant(instant, event);
+    else if (hit) tip.slice(hit, event);
+    else tip.hide();
     view.hover = hit;
     this.ruler.cursor = tracks.ns(x);
     view.changed("hover");
@@ -130,12 +120,11 @@ class Interact {
   /** @param {number} x @param {number} y */
   _select(x, y) {
     const { view, tracks } = this;
-    const instant = tracks.instant(x, y);
-    const hit = tracks.hit(x, y);
     const way = tracks.way(x, y);
     if (way) return this.go(way);
+    const hit = tracks.hit(x, y);
     if (hit) return view.select(hit);
-    if (instant) return view.open("log");
+    if (tracks.instant(x, y)) return view.open("log");
     const beyond = tracks.beyond(y);
     if (beyond) return view.select(beyond, true);
     view.range = null;
@@ -151,27 +140,27 @@ class Interact {
     this.view.fit();
   }
 
-  /** @param {HTMLCanvasElement} canvas */
-  _onRuler(canvas) {
+  _onRuler() {
     const { view, tracks } = this;
-    /** @type {number | null} */
-    let from = null;
-    let at = 0;
-    canvas.addEventListener("pointerdown", (event) => {
-      at = this._place(event, canvas)[0];
-      from = tracks.ns(at);
-      canvas.setPointerCapture(event.pointerId);
+    /** @type {number | null} where it was pressed */
+    let pressed = null;
+    let from = 0; // ns there
+    Dom.on(this.ruler.surface.canvas, {
+      pointerdown(event) {
+        [pressed] = hold(event);
+        from = tracks.ns(pressed);
+      },
+      pointermove(event) {
+        const [x] = placeOf(event);
+        if (pressed !== null && Math.abs(x - pressed) > 3) view.selectRange([from, tracks.ns(x)]);
+      },
+      pointerup(event) {
+        if (pressed !== null && Math.abs(placeOf(event)[0] - pressed) <= 3) view.selectRange(null);
+        pressed = null;
+      },
+      pointercancel: () => (pressed = null),
+      wheel: (event) => this._wheel(event),
     });
-    canvas.addEventListener("pointermove", (event) => {
-      const [x] = this._place(event, canvas);
-      if (from !== null && Math.abs(x - at) > 3) view.selectRange([from, tracks.ns(x)]);
-    });
-    canvas.addEventListener("pointerup", (event) => {
-      if (from !== null && Math.abs(this._place(event, canvas)[0] - at) <= 3) view.selectRange(null);
-      from = null;
-    });
-    canvas.addEventListener("pointercancel", () => (from = null));
-    this._wheel(canvas);
   }
 
   /** @param {Minimap} minimap */
@@ -181,27 +170,46 @@ class Interact {
     /** @type {"" | "left" | "right" | "both"} */
     let holding = "";
     let grip = 0; // ns between the pointer and the left edge
-    canvas.addEventListener("pointerdown", (event) => {
-      const [x] = this._place(event, canvas);
-      const ns = (x / canvas.clientWidth) * view.duration;
-      const near = (/** @type {number} */ edge) => Math.abs(minimap.x(edge) - x) < 7;
-      holding = near(view.from) ? "left" : near(view.to) ? "right" : "both";
-      if (holding === "both" && (ns < view.from || ns > view.to)) view.jump(ns - (view.to - view.from) / 2, ns + (view.to - view.from) / 2);
-      grip = Math.min(Math.max(ns - view.from, 0), view.to - view.from);
-      canvas.setPointerCapture(event.pointerId);
+    const release = () => (holding = "");
+    const ns = (/** @type {number} */ x) => (x / canvas.clientWidth) * view.duration;
+    Dom.on(canvas, {
+      pointerdown(event) {
+        const [x] = hold(event);
+        const { from, to } = view;
+        const [at, span] = [ns(x), to - from];
+        const near = (/** @type {number} */ edge) => Math.abs(minimap.x(edge) - x) < 7;
+        holding = near(from) ? "left" : near(to) ? "right" : "both";
+        if (holding === "both" && (at < from || at > to)) view.jump(at - span / 2, at + span / 2);
+        grip = clamp(at - view.from, 0, view.to - view.from);
+      },
+      pointermove(event) {
+        const at = ns(placeOf(event)[0]);
+        if (holding === "left") view.show(Math.min(at, view.to - View.LEAST), view.to);
+        if (holding === "right") view.show(view.from, Math.max(at, view.from + View.LEAST));
+        if (holding === "both" && event.movementX) view.show(at - grip, at - grip + view.to - view.from);
+      },
+      pointerup: release,
+      pointercancel: release,
     });
-    canvas.addEventListener("pointermove", (event) => {
-      const ns = (this._place(event, canvas)[0] / canvas.clientWidth) * view.duration;
-      if (holding === "left") view.show(Math.min(ns, view.to - View.LEAST), view.to);
-      if (holding === "right") view.show(view.from, Math.max(ns, view.from + View.LEAST));
-      if (holding === "both" && Math.abs(event.movementX) > 0) view.show(ns - grip, ns - grip + view.to - view.from);
-    });
-    for (const type of ["pointerup", "pointercancel"]) canvas.addEventListener(type, () => (holding = ""));
   }
+}
+
+/** Where an event is in the element that listens to it. @param {MouseEvent} event @returns {[number, number]} */
+function placeOf({ currentTarget, clientX, clientY }) {
+  const { left, top } = /** @type {Element} */ (currentTarget).getBoundingClientRect();
+  return [clientX - left, clientY - top];
+}
+
+/** Let the element have all that this pointer does from here on. @param {PointerEvent} event */
+function hold(event) {
+  /** @type {Element} */ (event.currentTarget).setPointerCapture(event.pointerId);
+  return placeOf(event);
 }
 
 /** The small card at the pointer. */
 class Tip {
+  static LONGEST = 300; // characters
+
   /** @param {HTMLElement} element @param {Timeline} timeline */
   constructor(element, timeline) {
     this.element = element;
@@ -217,28 +225,28 @@ class Tip {
     const { columns } = this.timeline.tracks[track];
     const name = this.timeline.nameOf(track, row);
     const file = this.timeline.files[name.file];
-    const raised = columns.thrown(row);
-    this._show(event, [
-      Dom.el("b", null, name.text.length > 300 ? name.text.slice(0, 300) + "…" : name.text),
+    this._show(
+      event,
+      el("b", Format.cut(name.text, Tip.LONGEST)),
       Format.time(columns.duration(row)),
-      Dom.el("span.dim", null, ` self ${Format.time(columns.self(row))}, ${file ? (file.package || file.short) + ", " : ""}${Theme.label(name.category)}`),
-      columns.flags[row] & Flag.THROWN ? Dom.el("div.failed", null, `✕ ${raised !== undefined && raised >= 0 ? this.timeline.names[raised].text : "exception"}`) : null,
-    ]);
+      el("span.dim", ` self ${Format.time(columns.self(row))}, `, Format.list(file && (file.package || file.short), Theme.label(name.category))),
+      (columns.flags[row] & Flag.THROWN) > 0 && el("div.failed", `✕ ${this.timeline.thrown(track, row) || "exception"}`),
+    );
   }
 
   /** @param {Instant} instant @param {PointerEvent} event */
-  instant(instant, event) {
-    const detail = instant.args?.message;
-    this._show(event, [Dom.el("b", null, instant.name.slice(0, 300)), Format.offset(instant.at), detail ? Dom.el("div", null, String(detail).slice(0, 300)) : null]);
+  instant({ name, at, args }, event) {
+    this._show(event, el("b", Format.cut(name, Tip.LONGEST)), Format.offset(at), args?.message && el("div", Format.cut(String(args.message), Tip.LONGEST)));
   }
 
-  /** @param {PointerEvent} event @param {(Content)[]} content */
-  _show(event, content) {
+  /** @param {PointerEvent} event @param {...Content} content */
+  _show({ clientX, clientY }, ...content) {
     const { element } = this;
+    const { style } = element;
     Dom.fill(element, content);
     const { width, height } = element.getBoundingClientRect();
-    element.style.left = `${Math.max(4, Math.min(innerWidth - width - 8, event.clientX + 14))}px`;
-    element.style.top = `${Math.max(4, event.clientY + 16 + height > innerHeight ? event.clientY - height - 10 : event.clientY + 16)}px`;
-    element.style.visibility = "visible";
+    style.left = `${clamp(clientX + 14, 4, innerWidth - width - 8)}px`;
+    style.top = `${Math.max(4, clientY + 16 + height > innerHeight ? clientY - height - 10 : clientY + 16)}px`;
+    style.visibility = "visible";
   }
 }

@@ -1,123 +1,80 @@
-// The keyboard: what each key does, and the help that says so.
+// The keyboard: what each key does. The page's help says so.
 "use strict";
 
 const Keys = (() => {
-  const HELP = /** @type {[string, [string, string][]][]} */ ([
-    ["Move", [["Zoom in, out", "W S"], ["Pan", "A D"], ["Zoom at the pointer", "Ctrl wheel"], ["Zoom to a slice, or out", "double-click"], ["Touch", "drag pinch"], ["Whole test", "0"], ["Fit the selection", "F"], ["Go to the failure", "X"]]],
-    ["Select", [["Caller, callee", "↑ ↓"], ["Previous, next slice", "← →"], ["Same function, previous, next", ", ."], ["Arrow from it, to it", "] ["], ["Range from the slice", "M"], ["Range by hand", "Shift drag"], ["Clear", "Esc"]]],
-    ["Find and arrange", [["Search", "/"], ["Next, previous match", "N Shift+N"], ["Collapse, expand track", "Space"], ["Pin track", "P"], ["Move track", "Alt+↑ Alt+↓"], ["Details pane", "I"], ["This help", "?"]]],
-  ]);
-
-  /** @param {HTMLDialogElement} dialog */
-  function help(dialog) {
-    Dom.fill(
-      dialog,
-      Dom.el("div.help-head", null, Dom.el("h2", { id: "help-title" }, "Keyboard and mouse"), Dom.el("span.fill"), Dom.el("button.button.framed", { click: () => dialog.close() }, "Close ", Dom.el("kbd", null, "Esc"))),
-      Dom.el("div.help-keys", null, HELP.map(([title, rows]) => Dom.el("section", null, Dom.el("h3", null, title), Dom.el("ul", null, rows.map(([what, keys]) => Dom.el("li", null, what, Dom.el("span", null, keys.split(" ").map((key) => Dom.el("kbd", null, key))))))))),
-      Dom.el("div.help-legend", null, Theme.CATEGORIES.map(([key, label]) => Dom.el("div", null, Theme.swatch(key, Theme.SAMPLE), label[0].toUpperCase() + label.slice(1))), Dom.el("p.dim", null, "Colour says whose code, texture what kind of time. A red right edge: left by an exception.")),
-    );
-    dialog.showModal();
-  }
-
   /**
    * @param {View} view @param {Layout} layout @param {Search} search
-   * @param {{failure: () => void, help: () => void, pane: () => void, find: () => void, go: (selection: Place) => void}} actions
+   * @param {Record<string, () => void>} others what the keys do that are the page's
    */
-  function listen(view, layout, search, actions) {
+  function listen(view, layout, search, others) {
     const { timeline } = view;
-    const target = () => {
-      if (view.selection) return view.selection;
-      const track = layout.mainTrack();
-      if (!track?.columns.length) return null;
-      const row = Math.min(track.columns.after(0, view.from), track.columns.levels[1] - 1);
-      actions.go({ track: track.index, row });
-      return null;
-    };
-    const step = (/** @type {(columns: Columns, row: number) => number} */ next) => {
-      const from = target();
-      if (!from) return;
-      const row = next(timeline.tracks[from.track].columns, from.row);
-      if (row >= 0) actions.go({ track: from.track, row });
+    /** Go from the slice that is selected to that row of its track, or to the first slice in view. @param {(columns: Columns, row: number) => number} next */
+    const step = (next) => () => {
+      const { selection } = view;
+      const { columns, index: track } = (selection ? timeline.tracks[selection.track] : layout.mainTrack()) ?? {};
+      if (!columns?.length || track === undefined) return;
+      const row = selection ? next(columns, selection.row) : Math.min(columns.after(0, view.from), columns.levels[1] - 1);
+      if (row >= 0) search.select({ track, row });
     };
     const sibling = (/** @type {number} */ by) => step((columns, row) => {
       const depth = columns.depth(row);
       return row + by >= columns.levels[depth] && row + by < columns.levels[depth + 1] ? row + by : -1;
     });
     const same = (/** @type {1 | -1} */ by) => step((columns, row) => {
-      let best = -1;
-      for (let depth = 0; depth < columns.depths; depth++) {
-        let at = columns.starting(columns.levels[depth], columns.levels[depth + 1], columns.start[row]);
-        if (by < 0) at--;
-        for (; at >= columns.levels[depth] && at < columns.levels[depth + 1]; at += by) {
-          if (at === row || columns.name[at] !== columns.name[row]) continue;
-          if (best < 0 || (columns.start[at] - columns.start[best]) * by < 0) best = at;
-          break;
-        }
-      }
-      return best;
+      const from = { track: 0, row, start: columns.start[row] };
+      return nearest([{ index: 0, columns }], (name) => name === columns.name[row], from, by)?.row ?? -1;
     });
-    const actionsOf = /** @type {Record<string, () => void>} */ ({
-      w: () => view.zoom(0.7),
-      "+": () => view.zoom(0.7),
-      s: () => view.zoom(1.43),
-      "-": () => view.zoom(1.43),
+    const follow = (/** @type {boolean} */ out) => () => {
+      const place = view.selection && followed(timeline, view.selection, out);
+      if (place) search.select(place);
+    };
+    const change = (/** @type {(node: TreeNode) => void} */ act) => () => {
+      const node = view.selection && layout.nodeOf(view.selection.track);
+      if (node) act(node);
+      view.changed("tracks");
+    };
+    const closer = () => view.zoom(0.7);
+    const farther = () => view.zoom(1.43);
+    const actions = /** @type {Record<string, () => void>} */ ({
+      ...others,
+      w: closer,
+      "+": closer,
+      s: farther,
+      "-": farther,
       a: () => view.pan(-0.2),
       d: () => view.pan(0.2),
       0: () => view.all(),
       f: () => view.fit(),
-      x: actions.failure,
-      "/": actions.find,
-      "?": actions.help,
-      i: actions.pane,
       n: () => search.step(1),
       N: () => search.step(-1),
-      m: () => view.selection && range(view.selection),
-      " ": () => fold(),
-      p: () => pin(),
-      ArrowUp: () => step((columns, row) => columns.parent(row)),
-      ArrowDown: () => step((columns, row) => {
+      m: () => view.selection && view.selectRange(view.stretch(view.selection)),
+      " ": change((node) => layout.toggle(node)),
+      p: change((node) => layout.pin(node)),
+      ArrowUp: step((columns, row) => columns.parent(row)),
+      ArrowDown: step((columns, row) => {
         const [first, stop] = columns.children(row);
         return first < stop ? first : -1;
       }),
-      ArrowLeft: () => sibling(-1),
-      ArrowRight: () => sibling(1),
-      "]": () => follow(true),
-      "[": () => follow(false),
-      ",": () => same(-1),
-      ".": () => same(1),
+      ArrowLeft: sibling(-1),
+      ArrowRight: sibling(1),
+      "]": follow(true),
+      "[": follow(false),
+      ",": same(-1),
+      ".": same(1),
       Escape: () => (view.range ? view.selectRange(null) : view.select(null)),
     });
-    const follow = (/** @type {boolean} */ out) => {
-      const place = view.selection && followed(timeline, view.selection, out);
-      if (place) actions.go(place);
-    };
-    const range = (/** @type {Place} */ { track, row }) => {
-      const { columns } = timeline.tracks[track];
-      view.selectRange([columns.start[row], columns.end[row]]);
-    };
-    const node = () => (view.selection ? layout.nodeOf(view.selection.track) : undefined);
-    const fold = () => {
-      const here = node();
-      if (here) layout.toggle(here);
-      view.changed("tracks");
-    };
-    const pin = () => {
-      const here = node();
-      if (here) layout.pin(here);
-      view.changed("tracks");
-    };
     addEventListener("keydown", (event) => {
-      const at = event.target;
+      const { key, target } = event;
+      const at = target instanceof Element ? target : document.body;
       if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-      if (at instanceof HTMLInputElement && (at.type !== "range" || event.key.startsWith("Arrow"))) return;
-      if (at instanceof HTMLElement && at.closest("button, a, [role=tab]") && (event.key === " " || event.key === "Enter")) return;
-      if (at instanceof HTMLElement && at.closest(".pane-body, pre") && (event.key === "ArrowUp" || event.key === "ArrowDown") && !at.closest("button")) return;
-      const action = actionsOf[event.key] ?? actionsOf[event.key.toLowerCase()];
+      if (at.matches(key.startsWith("Arrow") ? "input" : "input:not([type=range])")) return;
+      if (at.closest("button, a") ? key === " " || key === "Enter" : at.closest(".pane-body, pre") && (key === "ArrowUp" || key === "ArrowDown")) return;
+      const action = actions[key] ?? actions[key.toLowerCase()];
       if (!action) return;
       event.preventDefault();
       action();
     });
   }
 
-  return { help, listen };
+  return { listen };
 })();

@@ -4,6 +4,9 @@
 class Labels {
   static AROUND = 800; // px above and below what is in view that are in the document too
 
+  focused = ""; // the key of the node that Tab reaches
+  drawn = 0; // where it was scrolled to
+
   /**
    * @param {HTMLElement} tree @param {HTMLElement} scroller @param {View} view @param {Layout} layout
    */
@@ -12,13 +15,10 @@ class Labels {
     this.scroller = scroller;
     this.view = view;
     this.layout = layout;
-    this.focused = ""; // the key of the node that Tab reaches
-    this.drawn = 0; // where it was scrolled to
-    tree.addEventListener("keydown", (event) => this._key(event));
-    tree.addEventListener("click", (event) => this._click(event));
-    tree.addEventListener("focusin", (event) => {
-      const row = this._row(event.target);
-      if (row) this._focus(row.dataset.key ?? "", false);
+    Dom.on(tree, {
+      keydown: (event) => this._key(event),
+      click: (event) => this._click(event),
+      focusin: ({ target }) => this._focus(this._node(target)?.key ?? this.focused, false),
     });
     this._drag();
   }
@@ -49,11 +49,11 @@ class Labels {
     const tall = node.height > 40 && !layout.narrow;
     const of = pinned && node.tracks.length && processes.length > 1 ? processes[node.tracks[0].process].name : "";
     const note = node.warning ?? (of || node.note);
-    const noteElement = note ? Dom.el(node.warning ? "span.warning" : "span.note-text", null, note) : null;
-    const meta = node.meta && Dom.el("span.meta", null, node.meta);
+    const noteElement = note ? el(node.warning ? "span.warning" : "span.note-text", note) : null;
+    const meta = node.meta && el("span.meta", node.meta);
     const long = tall && node.name.length > 14;
-    const said = [node.name, node.warning, of, node.note, node.meta, pinned && "pinned"].filter(Boolean).join(", ");
-    return Dom.el(
+    const said = Format.list(node.name, node.warning, of, node.note, node.meta, pinned && "pinned");
+    return el(
       group ? "div.label.group" : `div.label.kind-${node.kind.replace(/\W/g, "")}`,
       {
         role: "treeitem",
@@ -67,21 +67,16 @@ class Labels {
         title: said,
         style: { top: `${node.y}px`, height: `${node.height}px`, "padding-left": `${6 + Math.min(node.level - 1, 5) * 12}px` },
       },
-      Dom.el("span.twist", null, folds && Dom.icon("twist")),
-      Dom.el("span.words", null, Dom.el("span.line", null, Dom.el("span.label-name", null, node.name), !tall && noteElement, !long && meta), tall && Dom.el("span.line", null, noteElement, long && meta)),
-      node.kind !== "more" && Dom.el("button.pin", { tabindex: -1, "aria-label": pinned ? "Unpin" : "Pin to the top", "aria-pressed": String(pinned) }, Dom.icon("pin")),
+      el("span.twist", folds && Dom.icon("twist")),
+      el("span.words", el("span.line", el("span.label-name", node.name), !tall && noteElement, !long && meta), tall && el("span.line", noteElement, long && meta)),
+      node.kind !== "more" && el("button.pin", { tabindex: -1, "aria-label": pinned ? "Unpin" : "Pin to the top", "aria-pressed": String(pinned) }, Dom.icon("pin")),
     );
-  }
-
-  /** @param {EventTarget | null} target @returns {HTMLElement | null} */
-  _row(target) {
-    return target instanceof Element ? target.closest(".label") : null;
   }
 
   /** @param {EventTarget | null} target */
   _node(target) {
-    const key = this._row(target)?.dataset.key;
-    return key === undefined ? null : this.layout.nodes.get(key) ?? null;
+    const row = target instanceof Element && /** @type {HTMLElement | null} */ (target.closest(".label"));
+    return (row && this.layout.nodes.get(row.dataset.key ?? "")) || null;
   }
 
   /** @param {string} key @param {boolean} take whether the focus goes there */
@@ -116,27 +111,27 @@ class Labels {
   _key(event) {
     const node = this._node(event.target);
     if (!node || event.ctrlKey || event.metaKey) return;
-    const { visible } = this.layout;
+    const { key } = event;
+    const { layout } = this;
+    const { visible } = layout;
     const at = visible.indexOf(node);
-    const open = this.layout.isOpen(node);
-    const go = (/** @type {TreeNode | null | undefined} */ other) => this._go(other);
+    const open = layout.isOpen(node);
+    const by = key === "ArrowUp" ? -1 : key === "ArrowDown" ? 1 : 0;
+    /** @type {TreeNode | null | undefined} where the focus goes */
+    let next;
     if (event.altKey) {
-      if (event.key !== "ArrowUp" && event.key !== "ArrowDown") return;
-      this.layout.move(node, event.key === "ArrowUp" ? -1 : 1);
-      this.view.changed("tracks");
-    } else if (event.key === "ArrowDown") go(visible[at + 1]);
-    else if (event.key === "ArrowUp") go(visible[at - 1]);
-    else if (event.key === "Home") go(visible[0]);
-    else if (event.key === "End") go(visible.at(-1));
-    else if (event.key === "ArrowRight" && open && node.children.length) go(visible[at + 1]);
-    else if (event.key === "ArrowLeft" && !open) go(node.parent);
-    else if ((event.key === "ArrowRight" && !open) || (event.key === "ArrowLeft" && open) || event.key === " " || event.key === "Enter") {
-      this.layout.toggle(node);
-      this.view.changed("tracks");
-    } else if (event.key === "p") {
-      this.layout.pin(node);
-      this.view.changed("tracks");
-    } else return;
+      if (!by) return;
+      layout.move(node, by);
+    } else if (by) next = visible[at + by] ?? null;
+    else if (key === "Home") next = visible[0];
+    else if (key === "End") next = visible.at(-1);
+    else if (key === "ArrowRight" && open && node.children.length) next = visible[at + 1];
+    else if (key === "ArrowLeft" && !open) next = node.parent;
+    else if (key === (open ? "ArrowLeft" : "ArrowRight") || key === " " || key === "Enter") layout.toggle(node);
+    else if (key === "p") layout.pin(node);
+    else return;
+    if (next === undefined) this.view.changed("tracks");
+    else this._go(next);
     event.preventDefault();
     event.stopPropagation();
   }
@@ -145,29 +140,33 @@ class Labels {
   _drag() {
     let from = /** @type {{node: TreeNode, y: number} | null} */ (null);
     this._dragged = false;
-    this.tree.addEventListener("pointerdown", (event) => {
-      const node = this._node(event.target);
-      this._dragged = false;
-      from = node && node.kind !== "more" && event.pointerType === "mouse" && !event.button ? { node, y: event.clientY } : null;
+    const release = () => (from = null);
+    Dom.on(this.tree, {
+      pointerdown: (event) => {
+        const node = this._node(event.target);
+        this._dragged = false;
+        from = node && node.kind !== "more" && event.pointerType === "mouse" && !event.button ? { node, y: event.clientY } : null;
+      },
+      pointermove: (event) => {
+        if (!from || !event.buttons || (!this._dragged && Math.abs(event.clientY - from.y) < 8)) return;
+        const { layout } = this;
+        const { node } = from;
+        if (!this._dragged) this.tree.setPointerCapture(event.pointerId);
+        this._dragged = true;
+        const y = event.clientY - this.tree.getBoundingClientRect().top;
+        const beside = layout.visible.filter((other) => other.level === node.level && other.kind !== "more" && (node.level === 1 || other.parent === node.parent));
+        const at = beside.indexOf(node);
+        const [above, below] = [beside[at - 1], beside[at + 1]];
+        // past the middle of a neighbour, so that it does not spring back
+        const by = above && y < above.y + Math.min(node.height, above.height) / 2 ? -1 : below && y > this._bottom(below) - Math.min(node.height, below.height) / 2 ? 1 : 0;
+        if (!by || layout.pinned.includes(node.key) !== layout.pinned.includes(beside[at + by].key)) return;
+        layout.move(node, by);
+        layout.arrange(layout.narrow); // for the next move, which may come before the next frame
+        this.view.changed("tracks");
+      },
+      pointerup: release,
+      pointercancel: release,
     });
-    this.tree.addEventListener("pointermove", (event) => {
-      if (!from || !event.buttons || (!this._dragged && Math.abs(event.clientY - from.y) < 8)) return;
-      const { layout } = this;
-      const { node } = from;
-      if (!this._dragged) this.tree.setPointerCapture(event.pointerId);
-      this._dragged = true;
-      const y = event.clientY - this.tree.getBoundingClientRect().top;
-      const beside = layout.visible.filter((other) => other.level === node.level && other.kind !== "more" && (node.level === 1 || other.parent === node.parent));
-      const at = beside.indexOf(node);
-      const [above, below] = [beside[at - 1], beside[at + 1]];
-      // past the middle of a neighbour, so that it does not spring back
-      const by = above && y < above.y + Math.min(node.height, above.height) / 2 ? -1 : below && y > this._bottom(below) - Math.min(node.height, below.height) / 2 ? 1 : 0;
-      if (!by || layout.pinned.includes(node.key) !== layout.pinned.includes(beside[at + by].key)) return;
-      layout.move(node, by);
-      layout.arrange(layout.narrow); // for the next move, which may come before the next frame
-      this.view.changed("tracks");
-    });
-    for (const type of ["pointerup", "pointercancel"]) this.tree.addEventListener(type, () => (from = null));
   }
 
   /** Where a node ends with all that is shown of what hangs below it. @param {TreeNode} node */

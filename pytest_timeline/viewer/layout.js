@@ -32,23 +32,24 @@ class Layout {
   static ALIKE = 8; // as many of them at least
   static HEAD = 20; // a label above its track, where there is no room beside it
 
+  /** @type {Map<string, TreeNode>} */
+  nodes = new Map();
+  /** @type {TreeNode[]} */
+  roots = [];
+  /** @type {string[]} keys, in order */
+  pinned = [];
+  /** @type {Map<string, boolean>} what the reader opened and closed */
+  toggled = new Map();
+  /** @type {Map<string, number>} where the reader moved a track to among its siblings */
+  moved = new Map();
+  /** @type {TreeNode[]} */
+  visible = [];
+  height = 0;
+  narrow = false;
+
   /** @param {Timeline} timeline */
   constructor(timeline) {
     this.timeline = timeline;
-    /** @type {Map<string, TreeNode>} */
-    this.nodes = new Map();
-    /** @type {TreeNode[]} */
-    this.roots = [];
-    /** @type {string[]} keys, in order */
-    this.pinned = [];
-    /** @type {Map<string, boolean>} what the reader opened and closed */
-    this.toggled = new Map();
-    /** @type {Map<string, number>} where the reader moved a track to among its siblings */
-    this.moved = new Map();
-    /** @type {TreeNode[]} */
-    this.visible = [];
-    this.height = 0;
-    this.narrow = false;
     this._build();
   }
 
@@ -96,16 +97,16 @@ class Layout {
     const name = (/** @type {TreeNode} */ node) => node.kind + " " + node.name.replace(/\d.*$/s, "");
     /** @type {Map<string, TreeNode[]>} */
     const alike = new Map();
-    for (const node of parent.children) alike.set(name(node), [...(alike.get(name(node)) ?? []), node]);
-    parent.children = parent.children.filter((node) => {
+    for (const node of parent.children) append(alike, name(node), node);
+    parent.children = parent.children.flatMap((node) => {
       const members = alike.get(name(node)) ?? [];
-      if (members.length < Layout.ALIKE) return true;
-      if (node !== members[0]) return false;
+      if (members.length < Layout.ALIKE) return node;
+      if (node !== members[0]) return [];
       const joined = this._node(`n${node.tracks[0].index}`, "names", name(node).replace(node.kind + " ", "") + "*", null);
       Object.assign(joined, { parent, children: members, open: false, meta: Format.count(members.length) });
       for (const member of members) member.parent = joined;
-      return true;
-    }).map((node) => (node.parent === parent ? node : /** @type {TreeNode} */ (node.parent)));
+      return joined;
+    });
   }
 
   /** @param {string} key @param {string} kind @param {string} name @param {TreeNode | null} parent @returns {TreeNode} */
@@ -138,7 +139,7 @@ class Layout {
         const last = columns.levels[1] - 1;
         if (track !== main && columns.flags[last] & Flag.CUT_END && !(columns.flags[0] & Flag.CUT_START)) node.warning = "outlives the test";
       }
-      if (track.kind === "task") node.open = tasks <= Layout.ALIKE || track.last >= duration || columns.throwing.length > 0 || told.has(track.index);
+      if (track.kind === "task") node.open = tasks <= Layout.ALIKE || track.last >= duration || columns.throwing.size > 0 || told.has(track.index);
     }
   }
 
@@ -178,7 +179,7 @@ class Layout {
     if (this.pinned.includes(node.key)) return reorder(this.pinned, this.pinned.indexOf(node.key), by);
     const siblings = this._ordered(node.parent ? node.parent.children : this.roots);
     const shown = this._unpinned(siblings);
-    const past = shown[Math.max(0, Math.min(shown.length - 1, shown.indexOf(node) + by))];
+    const past = shown[clamp(shown.indexOf(node) + by, 0, shown.length - 1)];
     const at = siblings.indexOf(node);
     reorder(siblings, at, siblings.indexOf(past) - at);
     siblings.forEach((sibling, index) => this.moved.set(sibling.key, index));
@@ -236,13 +237,11 @@ class Layout {
 
   /** @param {TreeNode} node */
   _height(node) {
+    const { kind } = node;
+    if (kind === "group" || kind === "more") return this.narrow ? 24 : kind === "group" ? 26 : 25;
     const head = this.narrow ? Layout.HEAD : 4;
-    if (node.kind === "group") return this.narrow ? 24 : 26;
-    if (node.kind === "more") return this.narrow ? 24 : 25;
-    if (node.kind === "names") return 18 + head;
-    if (node.kind === "gil" || node.kind === "gc") return 18 + head;
-    if (node.kind === "state") return 12 + head;
-    if (node.kind === "counter") return 30 + head;
+    const fixed = /** @type {Record<string, number>} */ ({ names: 18, gil: 18, gc: 18, state: 12, counter: 30 })[kind];
+    if (fixed) return fixed + head;
     return this._lines(node) * Layout.ROW + (node.state ? 12 : 4) + head;
   }
 
@@ -253,16 +252,7 @@ class Layout {
 
   /** The visible node at that height, or null. @param {number} y */
   at(y) {
-    let low = 0;
-    let high = this.visible.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      const node = this.visible[middle];
-      if (y < node.y) high = middle;
-      else if (y >= node.y + node.height) low = middle + 1;
-      else return node;
-    }
-    return null;
+    return this.visible.find((node) => y >= node.y && y < node.y + node.height) ?? null;
   }
 
   /** The rows of slices that a node shows, from top to bottom. @param {TreeNode} node @returns {Generator<Row>} */
@@ -302,6 +292,6 @@ function dominant(columns) {
 
 /** @template T @param {T[]} list @param {number} from @param {number} by */
 function reorder(list, from, by) {
-  const to = Math.max(0, Math.min(list.length - 1, from + by));
+  const to = clamp(from + by, 0, list.length - 1);
   if (from >= 0 && to !== from) list.splice(to, 0, ...list.splice(from, 1));
 }

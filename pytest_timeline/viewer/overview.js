@@ -4,6 +4,8 @@
 class Minimap {
   static STRIP = 16; // where the phases are named
 
+  key = ""; // of what `picture` shows
+
   /** @param {HTMLCanvasElement} canvas @param {View} view @param {Layout} layout @param {Tracks} tracks */
   constructor(canvas, view, layout, tracks) {
     this.surface = new Surface(canvas);
@@ -12,7 +14,6 @@ class Minimap {
     this.tracks = tracks;
     this.picture = new Surface(document.createElement("canvas"));
     this.rows = new Rows(this.surface);
-    this.key = ""; // of what `picture` shows
   }
 
   /** Draw the picture anew next time. */
@@ -46,7 +47,7 @@ class Minimap {
       surface.fill("fail", (context) => trace(context, [x - 4, 0, x + 4, 0, x, 6]));
     }
     surface.line("ink2", 1, (context) => context.rect(left + 0.5, 0.5, Math.max(2, right - left - 1), height - 1));
-    for (const x of [left, right]) surface.fill("ink2", (context) => context.roundRect(Math.max(0, Math.min(width - 5, x - 2.5)), height / 2 - 8, 5, 16, 2));
+    for (const x of [left, right]) surface.fill("ink2", (context) => context.roundRect(clamp(x - 2.5, 0, width - 5), height / 2 - 8, 5, 16, 2));
   }
 
   /** The busiest thread of the test's process as a small flame, and the phases. @param {string} key */
@@ -59,7 +60,7 @@ class Minimap {
     const styles = Uint16Array.from(view.timeline.names, ({ category }) => Theme.style(`strong ${category}`, ""));
     rows.begin({ ...this.tracks.scene(), styles, from: 0, to: view.duration, hits: null, minimum: 0, marked: -1 });
     if (columns?.length) {
-      const each = Math.max(1, Math.min(6, room / columns.depths));
+      const each = clamp(room / columns.depths, 1, 6);
       const shown = Math.min(columns.depths, Math.floor(room / each));
       for (let depth = 0; depth < shown; depth++) rows.add(columns, depth, 4 + room - (depth + 1) * each, each, false);
     }
@@ -78,14 +79,15 @@ class Minimap {
 }
 
 class Ruler {
+  progress = 0; // share of the data that is decoded
+  /** @type {number | null} ns, under the pointer */
+  cursor = null;
+
   /** @param {HTMLCanvasElement} canvas @param {View} view @param {Tracks} tracks */
   constructor(canvas, view, tracks) {
     this.surface = new Surface(canvas);
     this.view = view;
     this.tracks = tracks;
-    this.progress = 0; // share of the data that is decoded
-    /** @type {number | null} ns, under the pointer */
-    this.cursor = null;
   }
 
   draw() {
@@ -112,7 +114,7 @@ class Ruler {
   /** @param {[number, number]} range @param {number} width @param {[number, number]} taken by the flag */
   _range(range, width, taken) {
     const { surface, tracks } = this;
-    const [left, right] = range.map((ns) => Math.max(0, Math.min(width, tracks.x(ns))));
+    const [left, right] = range.map((ns) => clamp(tracks.x(ns), 0, width));
     for (const ns of range) surface.box("accent", tracks.x(ns) - 0.5, 4, 1, surface.height - 4);
     const text = Format.time(range[1] - range[0]);
     const wide = Label.width(text, "600");
@@ -121,7 +123,7 @@ class Ruler {
     if (to <= from) return;
     surface.box("sel", from, 0, to - from, 17);
     surface.box("accent", from, 16, to - from, 1.5);
-    const x = Math.max(4, Math.min(width - wide - 4, (from + to - wide) / 2));
+    const x = clamp((from + to - wide) / 2, 4, width - wide - 4);
     if (x > taken[1] || x + wide < taken[0]) surface.text("accent", text, x, 8.5, "600");
   }
 
@@ -133,7 +135,7 @@ class Ruler {
     if (!flag || x < -2 || x > width + 2) return [Infinity, Infinity];
     const text = `✕ ${flag.text} ${Format.offset(flag.at, (to - from) / 2000)}`;
     const wide = Math.min(width, Label.width(text, "600") + 12);
-    const left = Math.max(0, Math.min(x - 0.75, width - wide));
+    const left = clamp(x - 0.75, 0, width - wide);
     surface.fill("fail-bar", (context) => context.roundRect(left, 1, wide, 16, 3));
     surface.box("fail-bar", x - 0.75, 1, 1.5, surface.height);
     surface.text("flag", Label.cut(text, wide - 8, "600"), left + 6, 9.5, "600");

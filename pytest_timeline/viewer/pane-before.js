@@ -9,13 +9,10 @@ const Before = (() => {
     const seen = new Map();
     for (const { kind, index, process, columns } of timeline.tracks) {
       if (kind !== "thread" || process) continue;
-      const { throwing } = columns;
-      for (let i = 0; i < throwing.length; i += 2) {
-        const row = throwing[i];
-        const name = throwing[i + 1] - 1;
+      for (const [row, name] of columns.throwing) {
         if (name < 0 || columns.end[row] >= at - 1000) continue;
         const above = columns.parent(row);
-        if (above >= 0 && columns.thrown(above) === name && columns.end[above] - columns.end[row] < 1e6) continue; // it goes on in its caller
+        if (above >= 0 && columns.throwing.get(above) === name && columns.end[above] - columns.end[row] < 1e6) continue; // it goes on in its caller
         const type = timeline.names[name].text;
         if (type === timeline.failure?.type && at - columns.end[row] < 1e8) continue; // the failure, on its way
         if (told.has(type) || /^(StopIteration|StopAsyncIteration|GeneratorExit)$/.test(type)) continue;
@@ -29,29 +26,29 @@ const Before = (() => {
     }
     const list = [...seen.values()].sort((a, b) => b.end - a.end).slice(0, 12);
     if (!list.length) return null;
-    return Part.section("Handled before it", Dom.el("ul.handled", null, list.map(({ track, row, end, count, type }) =>
-      Dom.el("li", null,
-        Dom.el("button", { click: () => go({ track, row }) }, Dom.el("code", null, type), ` in ${timeline.nameOf(track, row).text}${count > 1 ? ", " + Format.plural(count, "time") : ""}`),
-        Dom.el("span", null, Format.offset(end))))));
+    return Part.section("Handled before it", el("ul.handled", list.map(({ track, row, end, count, type }) =>
+      el("li",
+        el("button", { click: () => go({ track, row }) }, el("code", type), ` in ${timeline.nameOf(track, row).text}${count > 1 ? ", " + Format.plural(count, "time") : ""}`),
+        el("span", Format.offset(end))))));
   }
 
   /** What each thread and task did before the failure. @param {Desk} desk @param {number} at @param {Place | null} failed what the failure left */
   function lastMoments(desk, at, failed) {
     const { timeline } = desk;
-    const span = Math.min(at, Math.max(1e6, Math.min(125e6, timeline.head.duration / 4)));
+    const span = Math.min(at, clamp(timeline.head.duration / 4, 1e6, 125e6));
     const tracks = timeline.tracks.filter(({ kind, columns }) => (kind === "thread" || kind === "task") && columns.length && columns.start[0] <= at);
     if (!tracks.length || span <= 0) return null;
     const shown = tracks.slice(0, 60);
     const left = failed && timeline.failure && `left ${timeline.nameOf(failed.track, failed.row).text} by ${timeline.failure?.type}`;
     return Part.section(
-      [`The last ${Format.time(span)}`, Dom.el("span", null, "what each thread did")],
-      Dom.el("ul.moments", null, shown.map((track) => {
+      [`The last ${Format.time(span)}`, el("span", "what each thread did")],
+      el("ul.moments", shown.map((track) => {
         const row = track.columns.innermost(at - 1);
         const select = () => desk.go({ track: track.index, row: row >= 0 ? row : Math.max(0, track.columns.after(0, at) - 1) });
-        return Dom.el("li", null, strip(timeline, track, at - span, at), Dom.el("div", null, Dom.el("p", null, Dom.el("button.plain", { click: select }, track.name), track.process > 0 && Dom.el("span.dim", null, ` ${timeline.head.processes[track.process].name}`)), Dom.el("p", null, left && failed?.track === track.index ? left : doing(timeline, track, row, at))));
+        return el("li", strip(timeline, track, at - span, at), el("div", el("p", el("button.plain", { click: select }, track.name), track.process > 0 && el("span.dim", ` ${timeline.head.processes[track.process].name}`)), el("p", left && failed?.track === track.index ? left : doing(timeline, track, row, at))));
       })),
-      tracks.length > shown.length && Dom.el("p.dim.small", null, `and ${tracks.length - shown.length} more`),
-      Dom.el("div.legend", null, Dom.el("span", null, Dom.el("i.swatch.own"), "running"), Dom.el("span", null, Dom.el("i.swatch.hairline"), "waiting")),
+      tracks.length > shown.length && el("p.dim.small", `and ${tracks.length - shown.length} more`),
+      Dom.copy("moments-legend"),
     );
   }
 
@@ -62,8 +59,7 @@ const Before = (() => {
       const before = columns.after(0, at) - 1;
       if (before < 0) return "not begun";
       const left = Format.time(at - columns.end[before]);
-      const raised = columns.thrown(before);
-      if (columns.flags[before] & Flag.THROWN) return `left ${timeline.nameOf(track.index, before).text} by ${raised !== undefined && raised >= 0 ? timeline.names[raised].text : "an exception"}`;
+      if (columns.flags[before] & Flag.THROWN) return `left ${timeline.nameOf(track.index, before).text} by ${timeline.thrown(track.index, before) || "an exception"}`;
       return before === columns.levels[1] - 1 ? `ended ${left} before` : `idle for ${left}`;
     }
     const name = timeline.nameOf(track.index, row);
@@ -82,11 +78,11 @@ const Before = (() => {
       const row = x < WIDTH ? track.columns.innermost(from + ((x + 0.5) / WIDTH) * (to - from)) : -1;
       const now = x === WIDTH ? -1 : row < 0 ? 0 : Theme.waits(timeline.nameOf(track.index, row).category) ? 1 : 2;
       if (now === state) continue;
-      if (state) bars.push(Dom.el(state === 2 ? "i.own" : "i.hairline", { style: { left: `${begun}px`, width: `${x - begun}px` } }));
+      if (state) bars.push(el(state === 2 ? "i.own" : "i.hairline", { style: { left: `${begun}px`, width: `${x - begun}px` } }));
       begun = x;
       state = now;
     }
-    return Dom.el("div.bars", { "aria-hidden": "true" }, bars);
+    return el("div.bars", { "aria-hidden": "true" }, bars);
   }
 
   return { handled, lastMoments };

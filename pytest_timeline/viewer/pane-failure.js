@@ -18,7 +18,7 @@ class FailurePane {
   }
 
   label() {
-    return /skip|^x/.test(this.desk.timeline.head.outcome) ? "Outcome" : [Dom.el("i.dot"), "Failure"];
+    return /skip|^x/.test(this.desk.timeline.head.outcome) ? "Outcome" : [el("i.dot"), "Failure"];
   }
 
   draw() {
@@ -42,7 +42,7 @@ class FailurePane {
     const text = this.crashed
       ? `The process died${last ? " in " + last.name : ""}, ${Format.time(duration)} after the test began. All that it recorded until then is here.`
       : reason || (expected ? "No reason is given." : "pytest tells of no exception.");
-    return Part.section(null, Dom.el(`h2.outcome.${outcome}`, null, FailurePane.TITLES[outcome] ?? "Crashed"), Dom.el("p.why", null, text));
+    return Part.section(null, el(`h2.outcome.${outcome}`, FailurePane.TITLES[outcome] ?? "Crashed"), el("p.why", text));
   }
 
   /** @param {Failure} failure */
@@ -54,21 +54,21 @@ class FailurePane {
     const related = this._related(failure, 0);
     return [
       Part.section(
-        titled && [`${phase === "call" ? "Failure" : "Error"} in ${phase}`, Dom.el("span", null, Format.offset(at, head.duration / 1e4))],
-        Dom.el("p.exception", null, first ? `${failure.type}: ${first}` : failure.type),
+        titled && [`${phase === "call" ? "Failure" : "Error"} in ${phase}`, el("span", Format.offset(at, head.duration / 1e4))],
+        el("p.exception", first ? `${failure.type}: ${first}` : failure.type),
         ...this._message(failure, rest),
       ),
-      related.length > 0 && Part.section(failure.others?.[0].as === "member" ? "Exceptions of the group" : "Chain of exceptions", related, failure.left_out && Dom.el("p.dim.small", null, `and ${Format.plural(failure.left_out, "more exception")} that ${failure.left_out > 1 ? "were" : "was"} not kept`)),
-      failure.traceback.length > 0 && Part.section(["Traceback", !titled && Dom.el("span", null, Format.offset(at))], this._frames(failure)),
+      related.length > 0 && Part.section(failure.others?.[0].as === "member" ? "Exceptions of the group" : "Chain of exceptions", related, failure.left_out && el("p.dim.small", `and ${Format.plural(failure.left_out, "more exception")} that ${failure.left_out > 1 ? "were" : "was"} not kept`)),
+      failure.traceback.length > 0 && Part.section(["Traceback", !titled && el("span", Format.offset(at))], this._frames(failure)),
     ];
   }
 
   /** What an exception says below its first line. @param {Raised} raised @param {string[]} rest */
   _message({ cut, notes = [] }, rest) {
     return [
-      rest.length > 0 && Dom.el("pre.message", { tabindex: rest.length > 20 ? 0 : null }, rest.join("\n")),
-      cut && Dom.el("p.dim.small", null, `and ${Format.plural(cut, "more character")}, not kept`),
-      ...notes.map((text) => Dom.el("pre.message.added", null, text)),
+      rest.length > 0 && el("pre.message", { tabindex: rest.length > 20 ? 0 : null }, rest.join("\n")),
+      cut && el("p.dim.small", `and ${Format.plural(cut, "more character")}, not kept`),
+      ...notes.map((text) => el("pre.message.added", text)),
     ];
   }
 
@@ -87,10 +87,10 @@ class FailurePane {
       const [path, line, name] = frames.findLast(([path]) => this._file(path).category === "own") ?? frames.at(-1) ?? [];
       const where = path ? `in ${name} at ${this._file(path).short}:${line}` : "not raised anywhere";
       return [
-        Dom.el(
+        el(
           "details",
           { open: inner && open-- > 0 },
-          Dom.el("summary", null, Dom.icon("twist"), Dom.el("span", null, Dom.el("code", null, other.type), first && `: ${first}`, Dom.el("small", null, FailurePane.RELATIONS[other.as], where))),
+          el("summary", Dom.icon("twist"), el("span", el("code", other.type), first && `: ${first}`, el("small", FailurePane.RELATIONS[other.as], where))),
           ...this._message(other, rest),
           ...this._related(failure, i + 1, inner ? undefined : member),
           this._frames(other),
@@ -107,20 +107,20 @@ class FailurePane {
 
   /** @param {Raised} raised */
   _frames({ traceback }) {
-    return Dom.el("ol.frames", null, traceback.map((frame, i) => (typeof frame === "number" ? Dom.el("li.dim", null, `${Format.plural(frame, "frame")} not kept`) : this._frame(frame, String(frame) !== String(traceback[i - 1]), i === traceback.length - 1))));
+    return el("ol.frames", traceback.map((frame, i) => (typeof frame === "number" ? el("li.dim", `${Format.plural(frame, "frame")} not kept`) : this._frame(frame, String(frame) !== String(traceback[i - 1]), i === traceback.length - 1))));
   }
 
   /** @param {Frame} frame @param {boolean} first of several that are the same @param {boolean} last */
   _frame([path, line, name], first, last) {
     const file = this._file(path);
-    return this._step(Dom.el("code", null, name), file, line, (file.category === "own" && first) || last ? "raised" : null);
+    return this._step(el("code", name), file, line, (file.category === "own" && first) || last ? "raised" : null);
   }
 
   /** @param {Content | Content[]} name @param {Partial<SourceFile> & {path: string, short: string}} file @param {number} line @param {"raised" | "here" | null} mark */
   _step(name, file, line, mark) {
     const { timeline, view } = this.desk;
     const source = mark && Source.listing(view, timeline.files.indexOf(/** @type {SourceFile} */ (file)), line, mark);
-    return Dom.el("li", null, Dom.el("div.frame", null, name, line > 0 && Source.link(timeline.head.root, file, line)), source);
+    return el("li", el("div.frame", name, line > 0 && Source.link(timeline.head.root, file, line)), source);
   }
 
   /** What was open when the process died, the outermost first. */
@@ -130,13 +130,13 @@ class FailurePane {
     if (!main) return null;
     const { columns, index: track } = main;
     const open = Array.from({ length: columns.depths }, (_, depth) => columns.levels[depth + 1] - 1).filter((row, depth) => row >= columns.levels[depth] && columns.flags[row] & Flag.DIED);
-    if (!open.length) return Part.empty("Cut off", "No function of the main thread was open.");
+    if (!open.length) return Dom.copy("none-open");
     const own = open.findLast((row) => timeline.nameOf(track, row).category === "own");
     return Part.section(
-      ["Cut off in", Dom.el("span", null, main.name)],
-      Dom.el("ol.frames", null, open.map((row) => {
+      ["Cut off in", el("span", main.name)],
+      el("ol.frames", open.map((row) => {
         const { text, file, line } = timeline.nameOf(track, row);
-        const name = [Dom.el("button.code", { click: () => go({ track, row }) }, text), Dom.el("span", null, Format.time(columns.duration(row)))];
+        const name = [el("button.code", { click: () => go({ track, row }) }, text), el("span", Format.time(columns.duration(row)))];
         return this._step(name, timeline.files[file], line, row === own ? "here" : null);
       })),
     );
@@ -151,9 +151,7 @@ class FailurePane {
     const { columns } = main;
     let best = -1;
     if (!failure) best = columns.innermost(this.at - 1);
-    for (let i = 0; failure && i < columns.throwing.length; i += 2) {
-      const row = columns.throwing[i];
-      const name = columns.throwing[i + 1] - 1;
+    else for (const [row, name] of columns.throwing) {
       const late = columns.end[row] > failure.at + 1e6 || failure.at - columns.end[row] > 1e8;
       if (late || (name >= 0 && names[name].text !== failure.type) || names[columns.name[row]].category !== "own") continue;
       const later = best < 0 ? Infinity : columns.end[row] - columns.end[best];

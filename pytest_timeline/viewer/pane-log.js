@@ -12,14 +12,14 @@ class LogPane {
 
   label() {
     const { length } = this.timeline.instants;
-    return ["Log", length > 0 && Dom.el("small", null, Format.count(length))];
+    return ["Log", length > 0 && el("small", Format.count(length))];
   }
 
   draw() {
     const { view } = this;
     const list = this.timeline.instants;
-    if (!list.length) return Part.empty("Nothing logged", "Log records, warnings and output are listed here in order of time.");
-    return Dom.el("ul.log", null, list.slice(0, LogPane.MOST).map((instant) => {
+    if (!list.length) return null;
+    return el("ul.log", list.slice(0, LogPane.MOST).map((instant) => {
       const icon = Dom.icon(`level${levelOf(instant)}`);
       icon.classList.add(`level${levelOf(instant)}`);
       const detail = instant.args?.message ?? instant.args?.logger ?? "";
@@ -27,7 +27,7 @@ class LogPane {
         const half = (view.to - view.from) / 2;
         if (instant.at < view.from || instant.at > view.to) view.jump(instant.at - half, instant.at + half);
       };
-      return Dom.el("li", null, Dom.el("button", { click: go }, icon, Dom.el("span.text", null, instant.name, detail && Dom.el("small", null, String(detail).slice(0, 500)))), Dom.el("span.dim", null, Format.offset(instant.at)));
-    }), list.length > LogPane.MOST && Dom.el("li.dim", null, `and ${Format.count(list.length - LogPane.MOST)} more`));
+      return el("li", el("button", { click: go }, icon, el("span.text", instant.name, detail && el("small", Format.cut(String(detail), 500)))), el("span.dim", Format.offset(instant.at)));
+    }), list.length > LogPane.MOST && el("li.dim", `and ${Format.count(list.length - LogPane.MOST)} more`));
   }
 }

@@ -5,27 +5,24 @@
 
 const Part = (() => {
   /** @param {Content | Content[]} title @param {...(Content | Content[])} content */
-  const section = (title, ...content) => Dom.el("section.section", null, title && Dom.el("h3", null, title), ...content);
-
-  /** @param {string} title @param {string} text */
-  const empty = (title, text) => section(title, Dom.el("p.dim", null, text));
+  const section = (title, ...content) => el("section.section", title && el("h3", title), ...content);
 
   /** @param {[string, string][]} list */
-  const numbers = (list) => Dom.el("dl.numbers", null, list.map(([key, value]) => Dom.el("div", null, Dom.el("dt", null, key), Dom.el("dd", null, value))));
+  const numbers = (list) => el("dl.numbers", list.map(([key, value]) => el("div", el("dt", key), el("dd", value))));
 
   /** @param {([string, Content | Content[]] | false)[]} list */
-  const pairs = (list) => Dom.el("dl.pairs", null, list.flatMap((pair) => (pair ? [Dom.el("dt", null, pair[0]), Dom.el("dd", null, pair[1])] : [])));
+  const pairs = (list) => el("dl.pairs", list.flatMap((pair) => (pair ? [el("dt", pair[0]), el("dd", pair[1])] : [])));
 
   /** @param {string} text */
-  const note = (text) => Dom.el("p.note", null, Dom.icon("warn"), Dom.el("span", null, text));
+  const note = (text) => el("p.note", Dom.icon("warn"), el("span", text));
 
   /** A bar of time by category, and its legend. @param {Map<string, number>} categories */
   function shares(categories) {
     const list = Theme.CATEGORIES.map(([key]) => /** @type {[string, number]} */ ([key, categories.get(key) ?? 0])).filter(([, ns]) => ns > 0);
     if (!list.length) return null;
     return [
-      Dom.el("div.shares", { "aria-hidden": "true" }, list.map(([key, ns]) => Dom.el(`i.${key}`, { style: { flex: `${ns} 0 0` } }))),
-      Dom.el("div.legend", null, list.map(([key, ns]) => Dom.el("span", null, Dom.el(`i.swatch.${key}`), `${Theme.label(key)} ${Format.time(ns)}`))),
+      el("div.shares", { "aria-hidden": "true" }, list.map(([key, ns]) => el(`i.${key}`, { style: { flex: `${ns} 0 0` } }))),
+      el("div.legend", list.map(([key, ns]) => el("span", el(`i.swatch.${key}`), `${Theme.label(key)} ${Format.time(ns)}`))),
     ];
   }
 
@@ -37,11 +34,11 @@ const Part = (() => {
     const add = (/** @type {T[]} */ part) => body.append(...part.map(make));
     add(list.slice(0, most));
     if (list.length <= most) return null;
-    return Dom.el("button.link.small", { click: (/** @type {Event} */ event) => {
+    return el("button.link.small", { click: (/** @type {Event} */ event) => {
       add(list.slice(most));
       /** @type {Element} */ (event.currentTarget).remove();
     } }, `Show the other ${Format.count(list.length - most)}`);
   }
 
-  return { section, empty, numbers, pairs, note, shares, rows };
+  return { section, numbers, pairs, note, shares, rows };
 })();

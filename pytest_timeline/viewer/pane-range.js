@@ -7,15 +7,16 @@ class RangePane {
   static LINES = 200; // of the table, at first
   static KEYS = /** @type {[Key, string][]} */ ([["name", "Function"], ["count", "Count"], ["total", "Total"], ["self", "Self"], ["average", "Average"]]);
 
+  sort = /** @type {Key} */ ("self");
+  reversed = false; // from the least to the greatest; of names from Z to A
+  kind = "all";
+  query = "";
+  look = "table";
+
   /** @param {Desk} desk */
   constructor(desk) {
     this.desk = desk;
-    this.sort = /** @type {Key} */ ("self");
-    this.reversed = false; // from the least to the greatest; of names from Z to A
-    this.kind = "all";
-    this.query = "";
     this.flame = new Flame(desk);
-    this.look = "table";
   }
 
   label() {
@@ -25,7 +26,7 @@ class RangePane {
   draw() {
     const { timeline, view } = this.desk;
     const { range } = view;
-    if (!range) return Part.empty("No range selected", "Drag along the ruler, or over the tracks with Shift, to sum up a stretch of time. M takes that of the slice that is selected.");
+    if (!range) return null;
     const flame = this.look === "flame";
     const sums = Tally.range(timeline, range[0], range[1], flame);
     const several = sums.tracks > 1 ? `${Format.plural(sums.tracks, "thread")} of ${Format.plural(sums.processes, "process", "processes")}, so times add up to more than the range.` : "";
@@ -35,25 +36,25 @@ class RangePane {
         null,
         Part.numbers([["Selected", Format.time(range[1] - range[0])], ["From", Format.offset(range[0], step)], ["To", Format.offset(range[1], step)], ["Slices", Format.count(sums.slices)]]),
         Part.shares(sums.categories),
-        several && Dom.el("p.dim.small", null, several),
+        several && el("p.dim.small", several),
       ),
       Part.section(
         [
           "Functions",
-          Dom.el("span", null, Format.count(sums.lines.length)),
-          Dom.el("i.fill"),
+          el("span", Format.count(sums.lines.length)),
+          el("i.fill"),
           !flame && this._segments([["all", "All"], ["run", "Running"], ["wait", "Waiting"]], this.kind, (key) => (this.kind = key)),
           this._segments([["table", "Table"], ["flame", "Flame"]], this.look, (key) => (this.look = key)),
         ],
-        !sums.slices ? Dom.el("p.dim", null, "No calls in this range.") : flame ? this.flame.draw(sums.root) : this._table(sums.lines),
+        !sums.slices ? el("p.dim", "No calls in this range.") : flame ? this.flame.draw(sums.root) : this._table(sums.lines),
       ),
     ];
   }
 
   /** @param {[string, string][]} choices @param {string} chosen @param {(key: string) => void} choose */
   _segments(choices, chosen, choose) {
-    return Dom.el("span.segments", null, choices.map(([key, label]) =>
-      Dom.el("button", { "aria-pressed": String(key === chosen), "data-key": key, click: () => {
+    return el("span.segments", choices.map(([key, label]) =>
+      el("button", { "aria-pressed": String(key === chosen), "data-key": key, click: () => {
         choose(key);
         this._again(`.segments [data-key=${key}]`);
       } }, label)));
@@ -87,10 +88,10 @@ class RangePane {
         this.sort = key;
         this._again(`[data-sort=${key}]`);
       };
-      return Dom.el(`th.by-${key}`, { "aria-sort": on && (down ? "descending" : "ascending") }, Dom.el("button", { "data-sort": key, click }, label, on && (down ? " ↓" : " ↑")));
+      return el(`th.by-${key}`, { "aria-sort": on && (down ? "descending" : "ascending") }, el("button", { "data-sort": key, click }, label, on && (down ? " ↓" : " ↑")));
     });
-    const body = Dom.el("tbody");
-    const rest = Dom.el("div");
+    const body = el("tbody");
+    const rest = el("div");
     const list = () => {
       const wanted = this.query.trim().toLowerCase();
       const waiting = (/** @type {string} */ category) => Theme.waits(category) && category !== "gc";
@@ -100,7 +101,7 @@ class RangePane {
       });
       const most = lines.reduce((top, line) => Math.max(top, this._value(line, sort)), 0);
       body.replaceChildren();
-      Dom.fill(rest, lines.length ? Part.rows(body, lines, RangePane.LINES, (line) => this._line(line, most)) : Dom.el("p.dim.small", null, "None of these functions."));
+      Dom.fill(rest, lines.length ? Part.rows(body, lines, RangePane.LINES, (line) => this._line(line, most)) : el("p.dim.small", "None of these functions."));
     };
     const input = (/** @type {Event} */ event) => {
       this.query = /** @type {HTMLInputElement} */ (event.target).value;
@@ -108,8 +109,8 @@ class RangePane {
     };
     list();
     return [
-      Dom.el("input.filter", { type: "text", placeholder: "Filter functions", "aria-label": "Filter functions", spellcheck: "false", autocomplete: "off", value: this.query, input }),
-      Dom.el("table.functions", { "aria-label": "Functions" }, Dom.el("thead", null, Dom.el("tr", null, heads)), body),
+      el("input.filter", { type: "text", placeholder: "Filter functions", "aria-label": "Filter functions", spellcheck: "false", autocomplete: "off", value: this.query, input }),
+      el("table.functions", { "aria-label": "Functions" }, el("thead", el("tr", heads)), body),
       rest,
     ];
   }
@@ -117,13 +118,12 @@ class RangePane {
   /** @param {Line} line @param {number} most */
   _line(line, most) {
     const { text, category, group } = this.desk.timeline.names[line.name];
-    return Dom.el(
+    return el(
       "tr",
-      null,
-      Dom.el("td", { title: `${group}: ${text}` }, Theme.swatch(category, group), Dom.el("button.code", { click: () => this._find(line.name) }, text)),
+      el("td", { title: `${group}: ${text}` }, Theme.swatch(category, group), el("button.code", { click: () => this._find(line.name) }, text)),
       RangePane.KEYS.slice(1).map(([key]) => {
         const value = this._value(line, key);
-        return Dom.el(key === this.sort ? `td.by-${key}.share` : `td.by-${key}`, { style: key === this.sort ? { "--percent": most ? (value / most) * 100 : 0 } : null }, key === "count" ? Format.count(value) : Format.cell(value));
+        return el(key === this.sort ? `td.by-${key}.share` : `td.by-${key}`, { style: key === this.sort ? { "--percent": most ? (value / most) * 100 : 0 } : null }, key === "count" ? Format.count(value) : Format.cell(value));
       }),
     );
   }

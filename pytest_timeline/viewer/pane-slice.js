@@ -17,7 +17,7 @@ class SlicePane {
   draw() {
     const { timeline, view } = this.desk;
     const { selection } = view;
-    if (!selection) return Part.empty("Nothing selected", "Click a slice, or press an arrow key, to see what it is, what called it and what it called. Drag along the ruler to sum up a stretch of time.");
+    if (!selection) return null;
     const { track: index, row } = selection;
     const track = timeline.tracks[index];
     const { columns } = track;
@@ -31,9 +31,9 @@ class SlicePane {
     return [
       Part.section(
         null,
-        Dom.el("button.button.copy", { title: "Copy name, place and the link to this view", click: (/** @type {Event} */ event) => this._copy(event, name, file) }, "Copy"),
-        Dom.el("h2.heading", null, Theme.swatch(name.category, name.group), name.text),
-        Dom.el("p.dim", null, [file?.package, Theme.label(name.category)].filter(Boolean).join(", ")),
+        el("button.button.copy", { title: "Copy name, place and the link to this view", click: (/** @type {Event} */ event) => this._copy(event, name, file) }, "Copy"),
+        el("h2.heading", Theme.swatch(name.category, name.group), name.text),
+        el("p.dim", Format.list(file?.package, Theme.label(name.category))),
         Part.numbers([
           ["Total", Format.time(duration)],
           ["Self", Format.time(columns.self(row))],
@@ -41,7 +41,7 @@ class SlicePane {
           uses ? ["Calls in test", Format.count(uses.count)] : ["End", Format.offset(columns.end[row], step)],
         ]),
         code && Part.shares(Tally.within(timeline, index, row)),
-        this._notes(columns, row).map(Part.note),
+        this._notes(selection).map(Part.note),
       ),
       this._where(selection),
       this._arguments(columns.args.get(row)),
@@ -60,13 +60,15 @@ class SlicePane {
     [Flag.YIELDED, "It did not return: it yielded."],
   ]);
 
-  /** @param {Columns} columns @param {number} row */
-  _notes(columns, row) {
-    const raised = columns.thrown(row);
-    const folded = columns.folded(row);
+  /** @param {Place} selection */
+  _notes({ track, row }) {
+    const { timeline } = this.desk;
+    const { columns } = timeline.tracks[track];
+    const raised = timeline.thrown(track, row);
+    const folded = columns.folding.get(row);
     const notes = SlicePane.FLAGS.filter(([flag]) => columns.flags[row] & flag).map(([, text]) => text);
-    if (raised !== undefined) notes.unshift(`Left by an exception${raised >= 0 ? ": " + this.desk.timeline.names[raised].text : " of unknown type"}.`);
-    if (folded) notes.unshift(`${Format.plural(folded.count, "slice")} below it ${folded.count === 1 ? "is" : "are"} not drawn (${Format.time(folded.ns)}).`);
+    if (raised !== undefined) notes.unshift(`Left by an exception${raised ? ": " + raised : " of unknown type"}.`);
+    if (folded) notes.unshift(`${Format.plural(folded.count, "slice")} below it ${Format.are(folded.count)} not drawn (${Format.time(folded.ns)}).`);
     return notes;
   }
 
@@ -81,8 +83,8 @@ class SlicePane {
     return Part.section(
       "Where",
       Part.pairs([
-        [track.kind === "thread" ? "Thread" : "Track", [track.kind === "test" ? "Test" : track.name, track.id > 0 && Dom.el("span.dim", null, ` tid ${track.id}`)]],
-        ["Process", [process.name, Dom.el("span.dim", null, ` pid ${process.pid}`)]],
+        [track.kind === "thread" ? "Thread" : "Track", [track.kind === "test" ? "Test" : track.name, track.id > 0 && el("span.dim", ` tid ${track.id}`)]],
+        ["Process", [process.name, el("span.dim", ` pid ${process.pid}`)]],
         ["Share", [above >= 0 && [share(columns.duration(above)), this._link({ track: index, row: above }), ", "], `${share(timeline.head.duration)}the test`].flat()],
         ...flowsOf(timeline, { track: index, row }).map((flow) => this._flow(flow, index)),
       ]),
@@ -98,12 +100,12 @@ class SlicePane {
     const row = columns.innermost(ns);
     const where = name === "processes" ? "" : ` in ${name}${process === timeline.tracks[track].process ? "" : " of " + timeline.head.processes[process].name}`;
     const text = `${row < 0 ? "" : timeline.nameOf(other, row).text}${where}`;
-    return [flow.name || (out ? "Started" : "Started by"), row < 0 ? text : Dom.el("button.link.flow", { click: () => go({ track: other, row }) }, out ? `${text} →` : `← ${text}`)];
+    return [flow.name || (out ? "Started" : "Started by"), row < 0 ? text : el("button.link.flow", { click: () => go({ track: other, row }) }, out ? `${text} →` : `← ${text}`)];
   }
 
   /** A slice's name that goes there. @param {Place} place */
   _link(place) {
-    return Dom.el("button.code", { click: () => this.desk.go(place) }, this.desk.timeline.nameOf(place.track, place.row).text);
+    return el("button.code", { click: () => this.desk.go(place) }, this.desk.timeline.nameOf(place.track, place.row).text);
   }
 
   /** @param {Record<string, any> | undefined} args */
@@ -112,7 +114,7 @@ class SlicePane {
       "Arguments",
       Part.pairs(Object.entries(args).map(([key, value]) => {
         const text = typeof value === "string" ? value : JSON.stringify(value);
-        return [key, Dom.el("span.mono", { title: text }, text.length > SlicePane.CHARACTERS ? text.slice(0, SlicePane.CHARACTERS) + "…" : text)];
+        return [key, el("span.mono", { title: text }, Format.cut(text, SlicePane.CHARACTERS))];
       })),
     );
   }
@@ -121,10 +123,10 @@ class SlicePane {
   _source(name) {
     const { timeline, view } = this.desk;
     const file = timeline.files[name.file];
-    if (!file) return Part.section("Source", Dom.el("p.dim", null, "Not Python code: no source."));
+    if (!file) return Part.section("Source", el("p.dim", "Not Python code: no source."));
     return Part.section(
       ["Source", Source.link(timeline.head.root, file, name.line)],
-      Source.listing(view, name.file, name.line, "here") ?? Dom.el("p.dim", null, file.category === "own" ? "Not kept." : "Kept for your own code only."),
+      Source.listing(view, name.file, name.line, "here") ?? el("p.dim", file.category === "own" ? "Not kept." : "Kept for your own code only."),
     );
   }
 
@@ -142,21 +144,20 @@ class SlicePane {
   /** @param {string} title @param {string} text @param {Use[]} uses @param {number} whole ns */
   _table(title, text, uses, whole) {
     const { timeline } = this.desk;
-    const body = Dom.el("tbody");
+    const body = el("tbody");
     uses.sort((a, b) => b.total - a.total);
     const more = Part.rows(body, uses, SlicePane.LINES, ({ place, count, total }) => {
       const { text, category, group } = timeline.nameOf(place.track, place.row);
-      return Dom.el(
+      return el(
         "tr",
-        null,
-        Dom.el("td", { title: text }, Theme.swatch(category, group), this._link(place)),
-        Dom.el("td", null, Format.count(count)),
-        Dom.el("td.share", { style: { "--percent": (total / whole) * 100 } }, Format.cell(total)),
+        el("td", { title: text }, Theme.swatch(category, group), this._link(place)),
+        el("td", Format.count(count)),
+        el("td.share", { style: { "--percent": (total / whole) * 100 } }, Format.cell(total)),
       );
     });
     return Part.section(
-      [title, Dom.el("span", null, text)],
-      Dom.el("table", { "aria-label": title }, Dom.el("thead", null, Dom.el("tr", null, Dom.el("th", null, "Function"), Dom.el("th.count", null, "Count"), Dom.el("th.time", null, "Total"))), body),
+      [title, el("span", text)],
+      el("table", { "aria-label": title }, Dom.copy("calls"), body),
       more,
     );
   }

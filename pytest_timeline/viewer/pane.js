@@ -23,7 +23,7 @@ class Pane {
     /** @type {Record<string, {draw: () => Content | Content[], label: () => Content | Content[]}>} */
     this.parts = { slice: new SlicePane(desk), range: new RangePane(desk), log: new LogPane(desk) };
     if (this.failure.any) this.parts = { failure: this.failure, ...this.parts };
-    tabs.addEventListener("keydown", (event) => this._arrow(event));
+    Dom.on(tabs, { keydown: (event) => this._arrow(event) });
   }
 
   /** @param {boolean} [again] whether it shows the same as before, with sources that have arrived */
@@ -36,13 +36,13 @@ class Pane {
       tabs,
       Object.entries(parts).map(([key, part]) => {
         const on = key === view.tab;
-        return Dom.el("button", { role: "tab", id: `tab-${key}`, "aria-selected": String(on), "aria-controls": "pane-body", tabindex: on ? 0 : -1, click: () => view.open(key) }, part.label());
+        return el("button", { role: "tab", id: `tab-${key}`, "aria-selected": String(on), "aria-controls": "pane-body", tabindex: on ? 0 : -1, click: () => view.open(key) }, part.label());
       }),
     );
     if (focused) Dom.get(`tab-${view.tab}`).focus();
     body.setAttribute("aria-labelledby", `tab-${view.tab}`);
     const kept = again ? body.scrollTop : 0;
-    Dom.fill(body, parts[view.tab].draw());
+    Dom.fill(body, parts[view.tab].draw() ?? Dom.copy(`no-${view.tab}`));
     body.scrollTop = kept;
   }
 

@@ -23,8 +23,8 @@ const Perfetto = (() => {
       const [first, last] = [out.innermost(start), into.innermost(end)];
       if (first < 0 || last < 0 || into.start[last] < out.start[first]) return; // one that points back is an error
       const flow = { cat: "flow", name: name || "flow", id: id + 1 };
-      ends[from].set(first, [...(ends[from].get(first) ?? []), { ph: "s", ...flow }]);
-      ends[to].set(last, [...(ends[to].get(last) ?? []), { ph: "f", bp: "e", ...flow }]);
+      append(ends[from], first, { ph: "s", ...flow });
+      append(ends[to], last, { ph: "f", bp: "e", ...flow });
     });
     const about = (/** @type {{pid: number, tid?: number}} */ place, /** @type {string} */ name, /** @type {Record<string, any>} */ args) => add({ ph: "M", ...place, name, args });
     head.processes.forEach(({ pid, name }) => about({ pid }, "process_name", { name }));
@@ -34,10 +34,10 @@ const Perfetto = (() => {
       about(place, "thread_sort_index", { sort_index: index });
       for (let row = 0; row < columns.length; row++) {
         const { text, category, file, line } = names[columns.name[row]];
-        const raised = columns.thrown(row);
+        const raised = columns.throwing.get(row);
         add({
           ph: "X", ...place, ts: columns.start[row] / 1e3, dur: columns.duration(row) / 1e3, name: text, cat: category,
-          args: { ...(file >= 0 && { file: files[file].path, line }), ...(raised !== undefined && { exception: names[raised]?.text ?? "?" }), folded: columns.folded(row)?.count, ...columns.args.get(row) },
+          args: { ...(file >= 0 && { file: files[file].path, line }), ...(raised !== undefined && { exception: names[raised]?.text ?? "?" }), folded: columns.folding.get(row)?.count, ...columns.args.get(row) },
         });
         for (const end of ends[index].get(row) ?? []) add({ ...end, ...place, ts: columns.start[row] / 1e3 }); // is taken as the last slice's
       }

@@ -21,26 +21,26 @@ const RunFacts = (() => {
   }
 
   /** @param {string} kind @param {string} text */
-  const swatch = (kind, text) => Dom.el("span", null, Dom.el("i.swatch." + kind), text);
+  const swatch = (kind, text) => el("span", el("i.swatch." + kind), text);
   /** @param {string} text @param {() => void} act */
-  const action = (text, act) => Dom.el("button.link", { click: act }, text);
+  const action = (text, act) => el("button.link", { click: act }, text);
 
   function head() {
     const project = String(data.root).split(/[/\\]/).filter(Boolean).pop() ?? "";
     const command = ["pytest", ...data.argv].join(" ");
-    Dom.fill(Dom.get("project"), project || "pytest");
-    Dom.fill(Dom.get("command"), command);
+    Dom.fill("project", project || "pytest");
+    Dom.fill("command", command);
     Dom.get("command").title = command;
     Dom.fill(
-      Dom.get("links"),
-      Object.entries(data.combined ?? {}).map(([format, file]) => Dom.el("a.button.framed", { href: encodeURI(String(file)), download: true }, Dom.icon("download"), TRACES[format] ?? format)),
+      "links",
+      Object.entries(data.combined ?? {}).map(([format, file]) => el("a.button.framed", { href: encodeURI(String(file)), download: true }, Dom.icon("download"), TRACES[format] ?? format)),
     );
     Dom.fill(
-      Dom.get("outcomes"),
+      "outcomes",
       RunData.outcomes.map(([outcome, count]) => {
         const mark = Dom.icon("outcome-" + outcome);
         mark.classList.add(outcome);
-        return Dom.el("button", { "data-outcome": outcome }, Dom.el("b." + outcome, null, Format.count(count)), Dom.el("span", null, mark, outcome));
+        return el("button", { "data-outcome": outcome }, el("b." + outcome, Format.count(count)), el("span", mark, outcome));
       }),
     );
     const replaced = workers.filter((worker) => worker.replaces).length;
@@ -56,7 +56,7 @@ const RunFacts = (() => {
       ["Folded", folded ? `${Format.count(folded)} (${Format.percent(folded / (slices + folded))})` : "0"],
       ["Dropped", Format.count(data.dropped ?? 0)],
     ]);
-    Dom.fill(Dom.get("facts"), facts.filter((fact) => fact[1]).map(([name, fact]) => Dom.el("div", null, Dom.el("dt", null, name), Dom.el("dd", null, fact))));
+    Dom.fill("facts", facts.filter((fact) => fact[1]).map(([name, fact]) => el("div", el("dt", name), el("dd", fact))));
   }
 
   function warnings() {
@@ -67,13 +67,13 @@ const RunFacts = (() => {
     const errors = /** @type {[string, string][]} */ (data.errors ?? []);
     Dom.get("errors").hidden = !errors.length;
     Dom.fill(
-      Dom.get("errors"),
-      errors.map(([what, why]) => Dom.el("li", null, Dom.icon("outcome-error"), Dom.el("span", null, "Not collected: ", Dom.el("b", null, what), why && " ", why && Dom.el("code", null, why)))),
+      "errors",
+      errors.map(([what, why]) => el("li", Dom.icon("outcome-error"), el("span", "Not collected: ", el("b", what), why && " ", why && el("code", why)))),
     );
     Dom.get("warnings").hidden = !shown.length;
     Dom.fill(
-      Dom.get("warnings"),
-      shown.map(([text, note]) => Dom.el("li", null, Dom.icon("warn"), Dom.el("span", null, text, " ", note && action("Show them", () => RunList.only({ note, sort: "notes" }))))),
+      "warnings",
+      shown.map(([text, note]) => el("li", Dom.icon("warn"), el("span", text, " ", note && action("Show them", () => RunList.only({ note, sort: "notes" }))))),
     );
   }
 
@@ -81,20 +81,18 @@ const RunFacts = (() => {
   function shares(title, about, parts, choosable) {
     const sum = parts.reduce((sum, part) => sum + part[2], 0);
     const seen = parts.filter((part) => part[2] > (choosable ? 0 : sum / 1000));
-    return Dom.el(
+    return el(
       "div",
-      null,
-      Dom.el("h2", null, title, Dom.el("span", null, `${time(sum)} ${about}`)),
+      el("h2", title, el("span", `${time(sum)} ${about}`)),
       RunTable.bar(seen.map(([kind, , us]) => [kind, us])),
-      Dom.el(
+      el(
         "div.shares-key",
-        null,
         seen.map(([kind, text, us, title]) =>
-          Dom.el(
+          el(
             choosable ? "button" : "div",
             choosable ? { "data-category": kind, title: "Sort the tests by it" } : { title },
             swatch(kind, text),
-            Dom.el("b", null, time(us), Dom.el("em", null, Format.percent(us / sum))),
+            el("b", time(us), el("em", Format.percent(us / sum))),
           ),
         ),
       ),
@@ -106,7 +104,7 @@ const RunFacts = (() => {
     const [setUp, call, tearDown] = RunData.phases;
     const noun = workers.length ? "of worker time" : "in all";
     Dom.fill(
-      Dom.get("shares"),
+      "shares",
       shares(
         "By phase",
         noun,
@@ -141,31 +139,29 @@ const RunFacts = (() => {
     const made = (/** @type {typeof all[number]} */ fixture) => {
       const [name, scope, count, setUp, tearDown, longest, place] = fixture;
       const used = users.get(name) ?? 0;
-      return Dom.el(
+      return el(
         "li",
-        null,
-        Dom.el(
+        el(
           "details",
-          null,
-          Dom.el(
+          el(
             "summary",
             { title: `set up in ${time(setUp)}, torn down in ${time(tearDown)}` },
-            Dom.el("code", null, name),
-            Dom.el("span.scope", null, scope),
-            Dom.el("span.cost", null, Format.cell(cost(fixture) * 1e3)),
-            Dom.el("small", { title: place }, place),
-            Dom.el("small", null, Format.plural(count, "set-up")),
+            el("code", name),
+            el("span.scope", scope),
+            el("span.cost", Format.cell(cost(fixture) * 1e3)),
+            el("small", { title: place }, place),
+            el("small", Format.plural(count, "set-up")),
             RunTable.bar([["setup", setUp], ["teardown", tearDown]], (cost(fixture) / most) * 100),
           ),
-          Dom.el("p", null, `${time(setUp)} to set up, ${time(tearDown)} to tear down. `, used > 0 && action(`Show the ${Format.plural(used, "test")} that ${used === 1 ? "uses" : "use"} it`, () => RunList.only({ fixture: name }))),
-          longest.length > 0 && Dom.el("p.dim", null, count > longest.length || longest.length > SET_UPS ? "The longest set-ups, for" : "Set up for"),
-          Dom.el("ol", null, longest.slice(0, SET_UPS).map(([test, us]) => Dom.el("li", null, Dom.el("a", { href: RunData.page(test) || null }, RunData.name(test)), Dom.el("span", null, Format.cell(us * 1e3))))),
+          el("p", `${time(setUp)} to set up, ${time(tearDown)} to tear down. `, used > 0 && action(`Show the ${Format.plural(used, "test")} that ${used === 1 ? "uses" : "use"} it`, () => RunList.only({ fixture: name }))),
+          longest.length > 0 && el("p.dim", count > longest.length || longest.length > SET_UPS ? "The longest set-ups, for" : "Set up for"),
+          el("ol", longest.slice(0, SET_UPS).map(([test, us]) => el("li", el("a", { href: RunData.page(test) || null }, RunData.name(test)), el("span", Format.cell(us * 1e3))))),
         ),
       );
     };
-    Dom.fill(Dom.get("fixture-list"), all.slice(0, FIXTURES).map(made));
+    Dom.fill("fixture-list", all.slice(0, FIXTURES).map(made));
     if (all.length > FIXTURES) {
-      const rest = Dom.el("li.rest", null, action(`Show ${all.length - FIXTURES} more`, () => rest.replaceWith(...all.slice(FIXTURES).map(made))));
+      const rest = el("li.rest", action(`Show ${all.length - FIXTURES} more`, () => rest.replaceWith(...all.slice(FIXTURES).map(made))));
       Dom.get("fixture-list").append(rest);
     }
   }
@@ -175,34 +171,34 @@ const RunFacts = (() => {
     const outcomes = RunData.outcomes.map(([outcome]) => swatch("bar-" + outcome, outcome === "passed" ? "passed, setup lighter" : outcome));
     const categories = [...RunData.categories.filter((_, at) => RunData.times[at]), "machinery"].map((category) => swatch(category, category === "machinery" ? "pytest" : RunData.label(category)));
     const others = [swatch("collected", "collection"), ...(RunData.wide.length ? [swatch("wide-fixture", "fixture for many tests")] : []), swatch("idle", "idle")];
-    Dom.fill(Dom.get("lanes-key"), ...(mode === "category" ? categories : outcomes), ...others);
+    Dom.fill("lanes-key", ...(mode === "category" ? categories : outcomes), ...others);
   }
 
   /** All that is known of the run. */
   function details() {
     const errors = new Map(workers.filter((worker) => worker.clock_error_us).map((worker) => [worker.id, worker.clock_error_us]));
     const rows = /** @type {[string, any][]} */ ([
-      ["Command", Dom.el("code", null, ["pytest", ...data.argv].join(" "))],
-      ["Root", Dom.el("code", null, data.root)],
+      ["Command", el("code", ["pytest", ...data.argv].join(" "))],
+      ["Root", el("code", data.root)],
       ["Started", data.start && moment(data.start)],
       ["Wall time", `${time(data.duration * 1e6)}, until pytest's session ended`],
       ["Exit status", exit],
       ["Versions", [data.python && `Python ${data.python}`, data.pytest && `pytest ${data.pytest}`].filter(Boolean).join(", ")],
       ["Platform", data.platform],
       ["Plugins", (data.plugins ?? []).join(", ")],
-      ["Workers", RunData.lanes.filter((lane) => lane.worker).map((lane) => Dom.el("div", null, [
+      ["Workers", RunData.lanes.filter((lane) => lane.worker).map((lane) => el("div", [
         `${lane.worker}: process ${lane.pid}`, Format.plural(lane.tests.length, "test"), lane.replaces && `replaces ${lane.replaces}`, lane.died && RunData.ended(lane),
         errors.has(lane.worker ?? "") && `clock known to ${time(errors.get(lane.worker ?? "") ?? 0)}`,
       ].filter(Boolean).join(", ")))],
     ]);
-    tell("This run", Dom.el("dl.details", null, rows.filter((row) => row[1] && row[1].length !== 0).flatMap(([name, fact]) => [Dom.el("dt", null, name), Dom.el("dd", null, fact)])));
+    tell("This run", el("dl.details", rows.filter((row) => row[1] && row[1].length !== 0).flatMap(([name, fact]) => [el("dt", name), el("dd", fact)])));
   }
 
   /** Open the dialog. @param {string} title @param {...Node} about */
   function tell(title, ...about) {
     const dialog = /** @type {HTMLDialogElement} */ (Dom.get("dialog"));
-    const close = Dom.el("button.button.framed", { click: () => dialog.close() }, "Close ", Dom.el("kbd", null, "Esc"));
-    Dom.fill(dialog, Dom.el("div.help-head", null, Dom.el("h2", { id: "dialog-title" }, title), Dom.el("span.fill"), close), about);
+    const close = el("button.button.framed", { click: () => dialog.close() }, "Close ", el("kbd", "Esc"));
+    Dom.fill(dialog, el("div.help-head", el("h2", { id: "dialog-title" }, title), el("span.fill"), close), about);
     dialog.showModal();
   }
 
@@ -211,9 +207,9 @@ const RunFacts = (() => {
     const none = !RunData.count;
     for (const id of ["shares", "lanes", "table"]) Dom.get(id).hidden = none && (id !== "lanes" || !RunData.lanes.length);
     Dom.get("none").hidden = !none;
-    Dom.fill(Dom.get("none"), `No test was run: ${exit}.`);
+    Dom.fill("none", `No test was run: ${exit}.`);
     Dom.get("table").classList.toggle("alone", !workers.length);
-    if (!workers.length) Dom.fill(Dom.get("lanes-title"), "The run");
+    if (!workers.length) Dom.fill("lanes-title", "The run");
   }
 
   head();

@@ -286,23 +286,23 @@ const RunLanes = (() => {
       const [fixture, , duration, test, tearDown] = wide[spot.wide];
       const [name, scope, , , , , at] = fixtures[fixture];
       return [
-        Dom.el("b", null, name),
-        Dom.el("div.dim", null, at),
-        Dom.el("div", null, `${tearDown ? "torn down" : "set up"} in ${time(duration)} `, Dom.el("span.dim", null, `${scope} fixture, in ${RunData.name(test)}`)),
+        el("b", name),
+        el("div.dim", at),
+        el("div", `${tearDown ? "torn down" : "set up"} in ${time(duration)} `, el("span.dim", `${scope} fixture, in ${RunData.name(test)}`)),
       ];
     }
     if (i < 0) {
       const lane = lanes[spot.lane];
       const [begin, close] = lane.collection ?? [0, 0];
-      return [Dom.el("b", null, "Collection"), Dom.el("div", null, time(close - begin), Dom.el("span.dim", null, ` of ${RunData.worker(lane)}: imports, conftest files, finding the tests`))];
+      return [el("b", "Collection"), el("div", time(close - begin), el("span.dim", ` of ${RunData.worker(lane)}: imports, conftest files, finding the tests`))];
     }
     const [setUp, call, tearDown] = tests.phases[i].map(time);
     const fixtured = tests.fixtures[i] ? `, in fixtures ${time(tests.fixtures[i])}` : "";
     return [
-      Dom.el("b", null, RunData.name(i)),
-      Dom.el("div.dim", null, RunData.file(i)),
+      el("b", RunData.name(i)),
+      el("div.dim", RunData.file(i)),
       RunTable.bar(RunTable.where(i)),
-      Dom.el("div", null, `${tests.outcome[i]} in ${time(tests.duration[i])} `, Dom.el("span.dim", null, `setup ${setUp}, call ${call}, teardown ${tearDown}${fixtured}`)),
+      el("div", `${tests.outcome[i]} in ${time(tests.duration[i])} `, el("span.dim", `setup ${setUp}, call ${call}, teardown ${tearDown}${fixtured}`)),
     ];
   }
 

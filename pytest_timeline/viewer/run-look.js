@@ -10,8 +10,8 @@
   /** @typedef {{text: (Node | string)[], about?: (Node | string)[], act?: [string, Partial<typeof RunList.state>]}} Finding */
 
   /** @param {number} i */
-  const link = (i) => Dom.el("a", { href: RunData.page(i) || null }, RunData.name(i));
-  const code = (/** @type {string} */ text) => Dom.el("code", null, text);
+  const link = (i) => el("a", { href: RunData.page(i) || null }, RunData.name(i));
+  const code = (/** @type {string} */ text) => el("code", text);
   const sum = (/** @type {number[]} */ of, /** @type {string} */ column = "duration") => of.reduce((total, i) => total + tests[column][i], 0);
   const every = (/** @type {(i: number) => boolean} */ wanted) => tests.duration.map((_, i) => i).filter(wanted);
 
@@ -116,13 +116,12 @@
   Dom.get("look").hidden = !shown.length;
   Dom.get("aside").hidden = !shown.length && !RunData.fixtures.length;
   Dom.fill(
-    Dom.get("look-list"),
+      "look-list",
     shown.map(({ text, about, act }) =>
-      Dom.el(
+      el(
         "li",
-        null,
         Dom.icon("warn"),
-        Dom.el("div", null, text, " ", act && Dom.el("button.link", { click: () => RunList.only(act[1]) }, act[0]), about && Dom.el("div.dim", null, about)),
+        el("div", text, " ", act && el("button.link", { click: () => RunList.only(act[1]) }, act[0]), about && el("div.dim", about)),
       ),
     ),
   );

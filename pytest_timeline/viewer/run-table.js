@@ -89,12 +89,12 @@ const RunTable = (() => {
   function heading(item) {
     const [count, us] = item === FAILURES ? sums : sums.slice(2);
     const text = `${Format.plural(count, "test")}, ${time(us)}${item === OTHERS ? ", slowest first" : ""}`;
-    return Dom.el("tr.heading", null, Dom.el("td", { colspan: 10 }, Dom.el("b", null, item === FAILURES ? "Failures" : sums[0] ? "Everything else" : "Tests"), " ", text));
+    return el("tr.heading", el("td", { colspan: 10 }, el("b", item === FAILURES ? "Failures" : sums[0] ? "Everything else" : "Tests"), " ", text));
   }
 
   /** Parts of a whole, side by side. @param {[string, number][]} parts @param {number} [width] percent */
   const bar = (parts, width = 100) =>
-    Dom.el("div.bar", { style: { width: `${width}%` } }, parts.filter((part) => part[1] > 0).map(([kind, us]) => Dom.el("i." + kind, { style: { flex: String(us) } })));
+    el("div.bar", { style: { width: `${width}%` } }, parts.filter((part) => part[1] > 0).map(([kind, us]) => el("i." + kind, { style: { flex: String(us) } })));
 
   const phases = (/** @type {number} */ i) => /** @type {[string, number][]} */ ([["setup", tests.phases[i][0]], ["call", tests.phases[i][1]], ["teardown", tests.phases[i][2]]]);
 
@@ -105,7 +105,7 @@ const RunTable = (() => {
       .filter((part) => part[1] > tests.duration[i] / 100);
 
   /** @param {string} kind @param {string} icon @param {string} text @param {string} title */
-  const tag = (kind, icon, text, title) => Dom.el("span.tag" + kind, { title }, Dom.icon(icon), text);
+  const tag = (kind, icon, text, title) => el("span.tag" + kind, { title }, Dom.icon(icon), text);
 
   /** @param {number} i */
   function line(i) {
@@ -114,29 +114,28 @@ const RunTable = (() => {
     const message = bad && RunData.message(i);
     const page = RunData.page(i);
     const [lost, folded] = [tests.dropped[i], tests.folded[i]];
-    const number = (/** @type {number} */ value) => Dom.el("td.number-cell" + (value ? "" : ".dim"), null, value ? Format.count(value) : "·");
+    const number = (/** @type {number} */ value) => el("td.number-cell" + (value ? "" : ".dim"), value ? Format.count(value) : "·");
     const mark = Dom.icon("outcome-" + outcome);
     mark.classList.add(outcome);
-    return Dom.el(
+    return el(
       "tr" + (bad ? ".bad" : "") + (message ? ".told" : ""),
       { "data-test": i },
-      Dom.el("td.icon-cell", { title: outcome }, mark, Dom.el("span.unseen", null, outcome)),
-      Dom.el(
+      el("td.icon-cell", { title: outcome }, mark, el("span.unseen", outcome)),
+      el(
         "td.test-cell",
         { title: `${RunData.file(i)}::${tests.name[i]}` },
-        Dom.el("div.named", null, Dom.el("a", { href: page || null }, RunData.name(i)), tests.name[i] && Dom.el("span", null, RunData.file(i))),
-        message && Dom.el("div.message", { title: message }, message),
+        el("div.named", el("a", { href: page || null }, RunData.name(i)), tests.name[i] && el("span", RunData.file(i))),
+        message && el("div.message", { title: message }, message),
       ),
-      Dom.el("td.time-cell", null, Format.cell(tests.duration[i] * 1e3)),
-      Dom.el("td.phase-cell", { title: [...phases(i), ["in fixtures", tests.fixtures[i]]].map(([phase, us]) => `${phase} ${time(us)}`).join(", ") }, bar(phases(i), Math.max(1, (tests.duration[i] / scale) * 100))),
-      Dom.el("td.where-cell", { title: where(i).map(([category, us]) => `${category === "machinery" ? "pytest" : Theme.label(category)} ${time(us)}`).join(", ") }, bar(where(i))),
-      Dom.el("td.worker-cell", null, RunData.worker(RunData.lanes[tests.worker[i]])),
+      el("td.time-cell", Format.cell(tests.duration[i] * 1e3)),
+      el("td.phase-cell", { title: [...phases(i), ["in fixtures", tests.fixtures[i]]].map(([phase, us]) => `${phase} ${time(us)}`).join(", ") }, bar(phases(i), Math.max(1, (tests.duration[i] / scale) * 100))),
+      el("td.where-cell", { title: where(i).map(([category, us]) => `${category === "machinery" ? "pytest" : Theme.label(category)} ${time(us)}`).join(", ") }, bar(where(i))),
+      el("td.worker-cell", RunData.worker(RunData.lanes[tests.worker[i]])),
       number(tests.processes[i] - 1),
       number(tests.threads[i]),
       number(tests.tasks[i]),
-      Dom.el(
+      el(
         "td.note-cell",
-        null,
         tests.leaks[i] > 0 && tag(".amber", "leak", Format.plural(tests.leaks[i], "leak"), "Outlived the test: " + tests.leaked[i].join(", ")),
         tests.blocks[i] > 0 && tag(".amber", "warn", Format.plural(tests.blocks[i], "block"), "Blocked its event loop: " + tests.blocked[i].join(", ")),
         tests.rerun[i] > 0 && tag("", "rerun", `rerun ${tests.rerun[i]}`, "Not the first try"),

@@ -9,7 +9,7 @@
 
   for (const [id, names] of selects) {
     const select = /** @type {HTMLSelectElement} */ (Dom.get(id));
-    select.append(...names.toSorted().map((name) => Dom.el("option", { value: name }, name)));
+    select.append(...names.toSorted().map((name) => el("option", { value: name }, name)));
     select.hidden = !names.length;
     select.addEventListener("change", () => RunList.set({ [id]: select.value }));
   }
@@ -40,8 +40,8 @@
   function help() {
     RunFacts.tell(
       "Keyboard and mouse",
-      Dom.el("div.help-keys", null, HELP.map(([title, rows]) => Dom.el("section", null, Dom.el("h3", null, title), Dom.el("ul", null, rows.map(([what, keys]) => Dom.el("li", null, what, Dom.el("span", null, (/^\w+ a|-/.test(keys) ? [keys] : keys.split(" ")).map((key) => Dom.el("kbd", null, key))))))))),
-      Dom.el("p.help-foot.dim", null, "The address holds what you see, filters and all: a link shows it to others. Colour says whose code, texture what kind of waiting."),
+      el("div.help-keys", HELP.map(([title, rows]) => el("section", el("h3", title), el("ul", rows.map(([what, keys]) => el("li", what, el("span", (/^\w+ a|-/.test(keys) ? [keys] : keys.split(" ")).map((key) => el("kbd", key))))))))),
+      el("p.help-foot.dim", "The address holds what you see, filters and all: a link shows it to others. Colour says whose code, texture what kind of waiting."),
     );
   }
 
@@ -49,8 +49,8 @@
 
   /** Filters that have no control of their own. */
   function chips() {
-    const chip = (/** @type {string} */ text, /** @type {Partial<typeof state>} */ without) => Dom.el("button.chip", { click: () => RunList.set(without), "aria-label": `${text}: remove this filter` }, text, Dom.el("span", { "aria-hidden": "true" }, "×"));
-    Dom.fill(Dom.get("chips"), state.note && chip(CHIPS[state.note], { note: "" }), state.fixture && chip(`using ${state.fixture}`, { fixture: "" }));
+    const chip = (/** @type {string} */ text, /** @type {Partial<typeof state>} */ without) => el("button.chip", { click: () => RunList.set(without), "aria-label": `${text}: remove this filter` }, text, el("span", { "aria-hidden": "true" }, "×"));
+    Dom.fill("chips", state.note && chip(CHIPS[state.note], { note: "" }), state.fixture && chip(`using ${state.fixture}`, { fixture: "" }));
   }
 
   /** Have the controls say what is so. */

@@ -13,7 +13,7 @@ const Source = (() => {
   function coloured(line) {
     return Array.from(line.matchAll(TOKEN), ([token, string, comment, word]) => {
       const kind = string ? "string" : comment ? "comment" : word && WORDS.has(word) ? "keyword" : "";
-      return kind ? Dom.el(`span.${kind}`, null, token) : document.createTextNode(token);
+      return kind ? el(`span.${kind}`, token) : document.createTextNode(token);
     });
   }
 
@@ -27,14 +27,13 @@ const Source = (() => {
     const at = line - found.first;
     const from = mark === "raised" ? before(found.lines, at) : at;
     const shown = found.lines.slice(from, mark === "raised" ? after(found.lines, at) : Math.min(at + MOST, end(found.lines, at)));
-    const indents = shown.filter((text) => text.trim()).map((text) => text.length - text.trimStart().length);
-    const indent = Math.min(...indents, 80);
-    return Dom.el(
+    const margin = Math.min(...shown.filter((text) => text.trim()).map(indent), 80);
+    return el(
       "pre.source",
       { tabindex: 0, "aria-label": "Source" },
       shown.map((text, i) => {
         const number = found.first + from + i;
-        return Dom.el(number === line ? `div.${mark}` : "div", null, Dom.el("em", null, number), coloured(text.slice(indent)), text.trim() ? "" : " ");
+        return el(number === line ? `div.${mark}` : "div", el("em", number), coloured(text.slice(margin)), text.trim() ? "" : " ");
       }),
     );
   }
@@ -71,7 +70,7 @@ const Source = (() => {
   function link(root, { path, short }, line) {
     const absolute = /^([/\\]|[A-Za-z]:)/.test(path) ? path : root ? `${root}/${path}` : "";
     const place = encodeURI(absolute.replaceAll("\\", "/")).replaceAll("#", "%23").replaceAll("?", "%3F");
-    return Dom.el(absolute ? "a" : "span", absolute ? { href: `${EDITOR}${place.startsWith("/") ? "" : "/"}${place}:${line}`, title: `Open ${absolute}:${line} in the editor` } : null, `${short}:${line}`);
+    return el(absolute ? "a" : "span", absolute ? { href: `${EDITOR}${place.startsWith("/") ? "" : "/"}${place}:${line}`, title: `Open ${absolute}:${line} in the editor` } : null, `${short}:${line}`);
   }
 
   return { listing, link };

@@ -19,42 +19,47 @@ const Tally = (() => {
    * @returns {Sums}
    */
   function range(timeline, from, to, tree = false) {
-    const size = timeline.names.length;
-    const count = new Uint32Array(size);
-    const total = new Float64Array(size);
-    const self = new Float64Array(size);
+    const sums = none(timeline);
     const root = call(-1);
     const processes = new Set();
     let tracks = 0;
     for (const track of timeline.tracks) {
-      if (track.kind !== "thread" || !track.columns.length) continue;
-      if (walk(track.columns, from, to, count, total, self, tree ? root : null)) {
-        tracks++;
-        processes.add(track.process);
-      }
+      if (track.kind !== "thread" || !walk(track.columns, from, to, sums, tree ? root : null)) continue;
+      tracks++;
+      processes.add(track.process);
     }
-    const lines = [];
-    const categories = new Map();
-    let slices = 0;
-    for (let name = 0; name < size; name++) {
-      if (!count[name]) continue;
-      lines.push({ name, count: count[name], total: total[name], self: self[name] });
-      slices += count[name];
-      const { category } = timeline.names[name];
-      categories.set(category, (categories.get(category) ?? 0) + self[name]);
-    }
+    const lines = linesOf(sums);
+    const slices = lines.reduce((sum, line) => sum + line.count, 0);
     for (const child of root.children.values()) root.total += child.total;
-    return { lines, slices, categories, root, tracks, processes: processes.size };
+    return { lines, slices, categories: byCategory(timeline, lines), root, tracks, processes: processes.size };
+  }
+
+  /** Sums by name. @param {Timeline} timeline */
+  function none({ names: { length } }) {
+    return { count: new Uint32Array(length), total: new Float64Array(length), self: new Float64Array(length) };
+  }
+
+  /** @param {ReturnType<typeof none>} sums */
+  function linesOf({ count, total, self }) {
+    const lines = /** @type {Line[]} */ ([]);
+    count.forEach((count, name) => count && lines.push({ name, count, total: total[name], self: self[name] }));
+    return lines;
+  }
+
+  /** @param {Timeline} timeline @param {Line[]} lines @returns {Map<string, number>} */
+  function byCategory({ names }, lines) {
+    const categories = new Map();
+    for (const { name, self } of lines) categories.set(names[name].category, (categories.get(names[name].category) ?? 0) + self);
+    return categories;
   }
 
   /**
    * In order of start, from each slice to its children; they lie side by side in the depth below.
    * @param {Columns} columns @param {number} from @param {number} to
-   * @param {Uint32Array} count @param {Float64Array} total @param {Float64Array} self
-   * @param {Call | null} root
+   * @param {ReturnType<typeof none>} sums @param {Call | null} [root]
    * @returns {boolean} whether anything lies in between
    */
-  function walk(columns, from, to, count, total, self, root) {
+  function walk(columns, from, to, { count, total, self }, root) {
     const { levels, start, end, name, depths } = columns;
     const active = new Map(); // name: how many of the open slices have it
     const next = new Uint32Array(depths + 1); // the first row not yet visited, by depth
@@ -106,16 +111,9 @@ const Tally = (() => {
    */
   function within(timeline, track, row) {
     const { columns } = timeline.tracks[track];
-    const size = timeline.names.length;
-    const self = new Float64Array(size);
-    const part = below(columns, row);
-    walk(part, columns.start[row], columns.end[row], new Uint32Array(size), new Float64Array(size), self, null);
-    const categories = new Map();
-    for (let name = 0; name < size; name++) {
-      const { category } = timeline.names[name];
-      if (self[name] > 0) categories.set(category, (categories.get(category) ?? 0) + self[name]);
-    }
-    return categories;
+    const sums = none(timeline);
+    walk(below(columns, row), columns.start[row], columns.end[row], sums);
+    return byCategory(timeline, linesOf(sums).filter(({ self }) => self));
   }
 
   /** Add a call to what is known of its function. @param {Map<number, Use>} uses @param {number} name @param {number} track @param {number} row @param {number} duration */
@@ -169,13 +167,12 @@ const Tally = (() => {
 
   /** The share of the window in which the thread ran code, so was not waiting. @param {Timeline} timeline @param {Track} track */
   function running(timeline, track) {
-    const size = timeline.names.length;
-    const self = new Float64Array(size);
     const { duration } = timeline.head;
-    walk(track.columns, 0, Infinity, new Uint32Array(size), new Float64Array(size), self, null);
-    let sum = 0;
-    for (let name = 0; name < size; name++) if (!Theme.waits(timeline.names[name].category)) sum += self[name];
-    return duration ? sum / duration : 0;
+    const sums = none(timeline);
+    walk(track.columns, 0, Infinity, sums);
+    let running = 0;
+    for (const [category, ns] of byCategory(timeline, linesOf(sums))) if (!Theme.waits(category)) running += ns;
+    return duration ? running / duration : 0;
   }
 
   return { range, within, uses, use, running };

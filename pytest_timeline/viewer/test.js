@@ -2,7 +2,6 @@
 "use strict";
 
 (() => {
-  const OUTCOMES = /** @type {Record<string, string>} */ ({ passed: "Passed", failed: "Failed", error: "Error", skipped: "Skipped", xfailed: "Xfailed", xpassed: "Xpassed", crashed: "Crashed" });
   const NARROW = matchMedia("(max-width: 760px)");
   const SAVE_MS = 250;
 
@@ -17,8 +16,9 @@
   const labels = new Labels(Dom.get("labels"), scroller, view, layout);
   const search = new Search(view, layout);
   const tip = new Tip(Dom.get("tip"), timeline);
-  const pane = new Pane(Dom.get("tabs"), Dom.get("pane-body"), view, layout, (selection) => search.select(selection));
-  new Interact(view, tracks, minimap, ruler, scroller, tip, (selection) => search.select(selection));
+  const go = (/** @type {Place} */ place) => search.select(place);
+  const pane = new Pane(Dom.get("tabs"), Dom.get("pane-body"), view, layout, go);
+  new Interact(view, tracks, minimap, ruler, scroller, tip, go);
   const searchBox = /** @type {HTMLInputElement} */ (Dom.get("search"));
   const said = Link.read();
 
@@ -38,46 +38,39 @@
   function header() {
     const [file, ...rest] = head.nodeid.split("::");
     const name = rest.at(-1) ?? head.nodeid;
-    Dom.fill(Dom.get("name"), name);
-    Dom.fill(Dom.get("path"), [file, ...rest.slice(0, -1)].join("::"), head.rerun ? ` · rerun ${head.rerun}` : "");
-    const outcome = Dom.get("outcome");
-    outcome.classList.add(head.outcome in OUTCOMES ? head.outcome : "skipped");
-    Dom.fill(outcome, Dom.icon(`outcome-${head.outcome in OUTCOMES ? head.outcome : "skipped"}`), Dom.el("span.wide", null, OUTCOMES[head.outcome] ?? head.outcome));
-    const back = Dom.get("back");
-    if (head.run) back.setAttribute("href", head.run);
-    else back.hidden = true;
-    const threads = head.tracks.filter((track) => track.kind === "thread").length;
-    const tasks = head.tracks.filter((track) => track.kind === "task").length;
-    const where = [head.worker && `on ${head.worker}`, head.versions.python && `Python ${head.versions.python}`].filter(Boolean).join(", ");
+    Dom.fill("name", name);
+    Dom.fill("path", [file, ...rest.slice(0, -1)].join("::"), head.rerun ? ` · rerun ${head.rerun}` : "");
+    const known = document.getElementById(`outcome-${head.outcome}`) ? head.outcome : "skipped";
+    Dom.get("outcome").classList.add(known);
+    Dom.fill("outcome", Dom.icon(`outcome-${known}`), el("span.wide", head.outcome));
+    for (const [id, file] of [["back", head.run], ["perfetto", head.files.perfetto]]) {
+      const link = /** @type {HTMLAnchorElement} */ (Dom.get(String(id)));
+      link.hidden = !file;
+      link.href = file ?? "";
+    }
+    const many = (/** @type {string} */ kind) => head.tracks.filter((track) => track.kind === kind).length;
     Dom.fill(
-      Dom.get("facts"),
-      Dom.el("div", null, Dom.el("b", null, Format.time(head.duration)), ` ${where}`),
-      Dom.el("div", null, [Format.plural(head.processes.length, "process", "processes"), Format.plural(threads, "thread"), tasks > 0 && Format.plural(tasks, "task")].filter(Boolean).join(", ")),
+      "facts",
+      el("div", el("b", Format.time(head.duration)), " ", Format.list(head.worker && `on ${head.worker}`, head.versions.python && `Python ${head.versions.python}`)),
+      el("div", Format.list(Format.plural(head.processes.length, "process", "processes"), Format.plural(many("thread"), "thread"), many("task") && Format.plural(many("task"), "task"))),
     );
-    const trace = head.files.perfetto;
-    const download = Dom.get("perfetto");
-    if (trace) {
-      download.setAttribute("href", trace);
-      download.setAttribute("download", trace);
-    } else download.hidden = true;
-    Dom.get("to-perfetto").addEventListener("click", () => Perfetto.open(timeline, (text) => Dom.fill(Dom.get("perfetto-said"), text)));
     Dom.get("to-failure").hidden = !view.flag;
-    if (!timeline.failure) Dom.fill(Dom.get("to-failure"), "Died");
+    if (!timeline.failure) Dom.fill("to-failure", "Died");
     Dom.get("hide-below").hidden = false;
   }
 
   function banner() {
-    /** @type {[string, string, (() => void)?][]} what is wrong, and a way to where */
-    const warnings = timeline.damage.map((text) => [text, ""]);
-    if (head.dropped) warnings.push([`${Format.plural(head.dropped, "record")} found no room and ${head.dropped === 1 ? "is" : "are"} missing.`, ""]);
-    if (head.outcome === "crashed") warnings.push([`The process died ${Format.time(head.duration)} after the test began: slices that were open then end at its last record.`, "Where", showFailure]);
+    /** @type {[string, (false | null | (() => void))?][]} what is wrong, and a way to where */
+    const warnings = timeline.damage.map((text) => [text]);
+    if (head.dropped) warnings.push([`${Format.plural(head.dropped, "record")} found no room and ${Format.are(head.dropped)} missing.`]);
+    if (head.outcome === "crashed") warnings.push([`The process died ${Format.time(head.duration)} after the test began: slices that were open then end at its last record.`, showFailure]);
     if (head.folded) {
       const share = head.duration ? `, ${Format.percent(head.folded_ns / head.duration)} of the test` : "";
       const folded = timeline.complete && mostFolded();
+      const callers = head.folded === 1 ? "its caller" : "their callers";
       warnings.push([
-        `${Format.plural(head.folded, "slice")} too short to keep ${head.folded === 1 ? "is" : "are"} folded into ${head.folded === 1 ? "its caller" : "their callers"} (${Format.time(head.folded_ns)}${share}).${head.dropped ? "" : " Nothing was dropped."}`,
-        folded ? "Where" : "",
-        () => folded && search.select(folded),
+        `${Format.plural(head.folded, "slice")} too short to keep ${Format.are(head.folded)} folded into ${callers} (${Format.time(head.folded_ns)}${share}).${head.dropped ? "" : " Nothing was dropped."}`,
+        folded && (() => go(folded)),
       ]);
     }
     const element = Dom.get("banner");
@@ -85,10 +78,10 @@
     Dom.fill(
       element,
       Dom.icon("warn"),
-      Dom.el("div", null, warnings.map(([text, label, click]) => Dom.el("p", null, text + " ", label && Dom.el("button.link", { click }, label)))),
-      timeline.damage.length > 0 && head.files.perfetto && Dom.el("a.link", { href: head.files.perfetto, download: true }, "Perfetto trace"),
-      Dom.el("i.fill"),
-      Dom.el("button.link.wide", { click: () => (element.hidden = true) }, "Dismiss"),
+      el("div", warnings.map(([text, click]) => el("p", text + " ", click && el("button.link", { click }, "Where")))),
+      timeline.damage.length > 0 && head.files.perfetto && el("a.link", { href: head.files.perfetto, download: true }, "Perfetto trace"),
+      el("i.fill"),
+      el("button.link.wide", { click: () => (element.hidden = true) }, "Dismiss"),
     );
   }
 
@@ -103,10 +96,10 @@
     }
     const slider = Dom.get("minimum");
     const said = `${Format.count(hidden)} of ${Format.plural(all, "slice")} hidden: shorter than ${Format.time(view.minimum)}`;
-    Dom.fill(Dom.get("minimum-value"), Format.time(view.minimum));
+    Dom.fill("minimum-value", Format.time(view.minimum));
     slider.setAttribute("aria-valuetext", view.minimum ? said : "nothing hidden");
     Dom.get("below").hidden = !hidden;
-    Dom.fill(Dom.get("below"), said + " ", Dom.el("button.link", { click: () => hideBelow(0) }, "Show all"));
+    Dom.fill("below", said + " ", el("button.link", { click: () => hideBelow(0) }, "Show all"));
   }
 
   /** The slice that most time was folded into. @returns {Place | null} */
@@ -114,22 +107,13 @@
     let best = null;
     let most = 0;
     for (const { index, columns } of timeline.tracks) {
-      for (const [row, ns] of columns.folding()) {
+      for (const [row, { ns }] of columns.folding) {
         if (ns <= most) continue;
         most = ns;
         best = { track: index, row };
       }
     }
     return best;
-  }
-
-  function legend() {
-    Dom.fill(Dom.get("legend"), Theme.CATEGORIES.map(([key, label]) => Dom.el("span", null, Theme.swatch(key, Theme.SAMPLE), key === "own" ? "own code, hue by package" : label)));
-  }
-
-  function nothing() {
-    const calls = timeline.tracks.some((track) => track.kind === "thread" && track.slices);
-    Dom.get("nothing").hidden = calls;
   }
 
   // --- drawing ---
@@ -141,20 +125,15 @@
   }
 
   function found() {
-    const output = Dom.get("found");
-    if (!view.hits) return Dom.fill(output, Dom.el("kbd", null, "/"));
-    if (!search.count) return Dom.fill(output, "no match", Dom.el("button.clear", { "aria-label": "Clear filter", title: "Clear filter", click: clear }, "✕"));
-    const step = (/** @type {1 | -1} */ by) => (/** @type {Event} */ event) => {
-      event.preventDefault();
-      search.step(by);
-      found();
-    };
-    Dom.fill(
-      output,
-      search.position ? `${Format.count(search.position)} of ${Format.count(search.count)}` : Format.count(search.count),
-      Dom.el("button", { "aria-label": "Previous match", click: step(-1) }, "↑"),
-      Dom.el("button", { "aria-label": "Next match", click: step(1) }, "↓"),
-    );
+    const { count, position } = search;
+    Dom.get("found").className = view.hits ? (count ? "some" : "none") : "";
+    Dom.fill("count", count ? (position ? `${Format.count(position)} of ` : "") + Format.count(count) : "no match");
+  }
+
+  /** @param {1 | -1} by */
+  function step(by) {
+    search.step(by);
+    found();
   }
 
   function clear() {
@@ -167,7 +146,7 @@
     const { selection } = view;
     if (!selection) return;
     const { columns, name } = timeline.tracks[selection.track];
-    Dom.fill(Dom.get("live"), `${timeline.nameOf(selection.track, selection.row).text}, ${Format.time(columns.duration(selection.row))}, at ${Format.offset(columns.start[selection.row])}, ${name}`);
+    Dom.fill("live", `${timeline.nameOf(selection.track, selection.row).text}, ${Format.time(columns.duration(selection.row))}, at ${Format.offset(columns.start[selection.row])}, ${name}`);
   }
 
   let saving = 0;
@@ -177,24 +156,25 @@
   }
 
   view.listen((changed) => {
-    if (changed.has("tracks") || changed.has("data") || changed.has("size")) arrange();
+    const any = (/** @type {string[]} */ ...names) => names.some((name) => changed.has(name));
+    if (any("tracks", "data", "size")) arrange();
     if (changed.has("scroll")) labels.scrolled();
     if (changed.has("reveal") && view.selection) reveal(view.selection);
-    if (changed.has("data") || changed.has("theme")) {
+    if (any("data", "theme")) {
       tracks.learn();
       minimap.forget();
     }
     tracks.draw();
     minimap.draw();
     ruler.draw();
-    if (["selection", "range", "tab", "data", "theme"].some((key) => changed.has(key))) pane.draw();
+    if (any("selection", "range", "tab", "data", "theme")) pane.draw();
     else if (changed.has("sources")) pane.draw(true);
     if (changed.has("selection")) announce();
-    if (changed.has("hits") || changed.has("selection")) found();
+    if (any("hits", "selection")) found();
     if (changed.has("minimum") || (view.minimum && changed.has("data"))) below();
     if (changed.has("pane")) document.body.classList.toggle("without-pane", !view.pane);
     const step = (view.to - view.from) / 1000;
-    Dom.fill(Dom.get("status"), Dom.el("b", null, `${Format.moment(view.from, step)} to ${Format.moment(view.to, step)}`), `\u2002${Format.time(view.to - view.from)} shown`);
+    Dom.fill("status", el("b", `${Format.moment(view.from, step)} to ${Format.moment(view.to, step)}`), `\u2002${Format.time(view.to - view.from)} shown`);
     if (!(changed.size === 1 && changed.has("hover"))) save();
   });
 
@@ -203,7 +183,7 @@
   function showFailure() {
     const { flag } = view;
     if (!flag) return;
-    const span = Math.min(head.duration, Math.max(2e6, Math.min(head.duration * 0.26, 400e6)));
+    const span = Math.min(head.duration, clamp(head.duration * 0.26, 2e6, 400e6));
     view.jump(flag.at - span * 0.83, flag.at + span * 0.17);
     view.open("failure");
     const main = layout.mainTrack();
@@ -232,42 +212,55 @@
     view.hideBelow(ns);
   }
 
+  function togglePane() {
+    view.pane = !view.pane;
+    Dom.get("pane-button").setAttribute("aria-pressed", String(view.pane));
+    view.changed("pane", "size");
+  }
+
+  function recolour() {
+    Theme.refresh();
+    view.changed("theme");
+  }
+
   function controls() {
-    searchBox.addEventListener("input", () => search.set(searchBox.value));
-    searchBox.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") {
-        search.step(event.shiftKey ? -1 : 1);
-        found();
-      } else if (event.key === "Escape") clear();
-    });
     const slider = /** @type {HTMLInputElement} */ (Dom.get("minimum"));
-    slider.addEventListener("input", () => {
-      view.hideBelow(Number(slider.value) ? 10 ** (Number(slider.value) / 10 + 2) : 0);
+    const help = /** @type {HTMLDialogElement} */ (Dom.get("help"));
+    const [closer, farther] = [() => view.zoom(0.62), () => view.zoom(1.6)];
+    const buttons = /** @type {Record<string, () => void>} */ ({
+      "zoom-in": closer,
+      "zoom-out": farther,
+      "sheet-in": closer,
+      "sheet-out": farther,
+      whole: () => view.all(),
+      "to-failure": showFailure,
+      "to-perfetto": () => Perfetto.open(timeline, (text) => Dom.fill("perfetto-said", text)),
+      "help-button": () => help.showModal(),
+      "help-close": () => help.close(),
+      "pane-button": togglePane,
+      previous: () => step(-1),
+      next: () => step(1),
+      clear,
     });
-    Dom.get("zoom-in").addEventListener("click", () => view.zoom(0.62));
-    Dom.get("zoom-out").addEventListener("click", () => view.zoom(1.6));
-    Dom.get("sheet-in").addEventListener("click", () => view.zoom(0.62));
-    Dom.get("sheet-out").addEventListener("click", () => view.zoom(1.6));
-    Dom.get("whole").addEventListener("click", () => view.all());
-    Dom.get("to-failure").addEventListener("click", showFailure);
-    const help = () => Keys.help(/** @type {HTMLDialogElement} */ (Dom.get("help")));
-    Dom.get("help-button").addEventListener("click", help);
-    const toggle = () => {
-      view.pane = !view.pane;
-      Dom.get("pane-button").setAttribute("aria-pressed", String(view.pane));
-      view.changed("pane", "size");
-    };
-    Dom.get("pane-button").addEventListener("click", toggle);
-    Keys.listen(view, layout, search, { failure: showFailure, help, pane: toggle, find: () => searchBox.focus(), go: (selection) => search.select(selection) });
-    scroller.addEventListener("scroll", () => view.changed("scroll"));
+    for (const [id, act] of Object.entries(buttons)) {
+      Dom.on(id, { click: (event) => {
+        event.preventDefault(); // of a button in the search box's label: it would take the focus there
+        act();
+      } });
+    }
+    Dom.on(searchBox, {
+      input: () => search.set(searchBox.value),
+      keydown(event) {
+        if (event.key === "Enter") step(event.shiftKey ? -1 : 1);
+        else if (event.key === "Escape") clear();
+      },
+    });
+    Dom.on(slider, { input: () => view.hideBelow(slider.valueAsNumber && 10 ** (slider.valueAsNumber / 10 + 2)) });
+    Keys.listen(view, layout, search, { x: showFailure, "?": () => help.showModal(), i: togglePane, "/": () => searchBox.focus() });
+    Dom.on(scroller, { scroll: () => view.changed("scroll") });
     new ResizeObserver(() => (Theme.stale() && recolour(), view.changed("size"))).observe(scroller);
-    NARROW.addEventListener("change", () => view.changed("size"));
-    const recolour = () => {
-      Theme.refresh();
-      legend();
-      view.changed("theme");
-    };
-    for (const look of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) matchMedia(look).addEventListener("change", recolour);
+    Dom.on(NARROW, { change: () => view.changed("size") });
+    for (const look of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) Dom.on(matchMedia(look), { change: recolour });
     const sharpen = () => matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener("change", () => (recolour(), sharpen()), { once: true });
     sharpen();
     addEventListener("hashchange", () => location.reload());
@@ -276,7 +269,6 @@
   async function begin() {
     Theme.refresh();
     header();
-    legend();
     banner();
     controls();
     if (said.pinned) layout.pinned = said.pinned.filter((key) => layout.nodes.has(key));
@@ -299,7 +291,7 @@
     linkProcesses(timeline);
     layout.settle();
     banner();
-    nothing();
+    Dom.get("nothing").hidden = timeline.tracks.some((track) => track.kind === "thread" && track.slices);
     Dom.get("to-perfetto").removeAttribute("disabled");
     if (!said.selection && !said.show) {
       const failed = pane.failure.failed();

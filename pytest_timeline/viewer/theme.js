@@ -16,7 +16,7 @@ const Theme = (() => {
     c: ["0.885 0.012", "0.33 0.012"],
   });
   const STRONG = "strong "; // before a category or a token: as in the legend, for a bar that has no text on it
-  const SAMPLE = "shop"; // a package whose hue is that of the tokens
+  const SAMPLE = "shop"; // a package whose hue is that of the tokens: for the legend
   /** What the categories are called, in the order of the legend. */
   const CATEGORIES = /** @type {[string, string][]} */ ([
     ["own", "own code"],
@@ -55,6 +55,7 @@ const Theme = (() => {
     patterns = [];
     ratio = devicePixelRatio || 1;
     dark = resolve("light-dark(#fff, #000)") === "rgb(0, 0, 0)";
+    for (const category in LIGHTNESS) document.documentElement.style.setProperty(`--slice-${category}`, fill(style(category, SAMPLE)));
   }
 
   /** @param {string} css @returns {string} as the browser computes it */
@@ -169,7 +170,7 @@ const Theme = (() => {
   function swatch(category, group) {
     const hued = category in LIGHTNESS && group !== undefined;
     const plain = SPANS.has(category);
-    return Dom.el(`i.swatch.${category.replace(/\W/g, "")}`, {
+    return el(`i.swatch.${category.replace(/\W/g, "")}`, {
       style: hued ? { background: fill(style(category, group)) } : plain ? { background: colour(category) } : null,
     });
   }
@@ -177,5 +178,5 @@ const Theme = (() => {
   const waits = (/** @type {string} */ category) => WAITS.has(category);
   const label = (/** @type {string} */ category) => CATEGORIES.find(([key]) => key === category)?.[1] ?? category;
 
-  return { CATEGORIES, SAMPLE, refresh, stale: () => ratio !== devicePixelRatio, colour, style, fill, bits, pattern, swatch, waits, label };
+  return { CATEGORIES, refresh, stale: () => ratio !== devicePixelRatio, colour, style, fill, bits, pattern, swatch, waits, label };
 })();

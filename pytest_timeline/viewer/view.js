@@ -6,6 +6,26 @@
 class View {
   static LEAST = 20; // ns that are shown
 
+  from = 0;
+  /** @type {Place | null} */
+  selection = null;
+  /** @type {[number, number] | null} a stretch of time, ns */
+  range = null;
+  /** @type {Place | null} under the pointer */
+  hover = null;
+  query = "";
+  /** @type {Uint8Array | null} by name: whether it is searched for */
+  hits = null;
+  minimum = 0;
+  tab = "slice";
+  pane = true;
+  /** @type {(changed: Set<string>) => void} */
+  _listener = () => {};
+  /** @type {Set<string>} */
+  _changed = new Set();
+  _frame = 0;
+  _motion = 0;
+
   /** @param {Timeline} timeline */
   constructor(timeline) {
     this.timeline = timeline;
@@ -16,32 +36,12 @@ class View {
     this.flag = failure ? { at: failure.at, text: failure.type } : head.outcome === "crashed" ? { at: duration, text: "Process died" } : null;
     /** Where the whole test ends, with room beside it for what follows. */
     this.end = head.outcome === "crashed" ? this.duration * 1.02 : this.duration;
-    this.from = 0;
     this.to = this.end;
-    /** @type {Place | null} */
-    this.selection = null;
-    /** @type {[number, number] | null} a stretch of time, ns */
-    this.range = null;
-    /** @type {Place | null} under the pointer */
-    this.hover = null;
-    this.query = "";
-    /** @type {Uint8Array | null} by name: whether it is searched for */
-    this.hits = null;
-    this.minimum = 0;
-    this.tab = "slice";
-    this.pane = true;
-    this.scroll = 0;
-    /** @type {((changed: Set<string>) => void)[]} */
-    this._listeners = [];
-    /** @type {Set<string>} */
-    this._changed = new Set();
-    this._frame = 0;
-    this._motion = 0;
   }
 
   /** Be told once a frame what changed: names of this object's properties, "tracks" for the tree, "data". @param {(changed: Set<string>) => void} listener */
   listen(listener) {
-    this._listeners.push(listener);
+    this._listener = listener;
   }
 
   /** @param {...string} names */
@@ -56,7 +56,7 @@ class View {
     this._frame = 0;
     const changed = this._changed;
     this._changed = new Set();
-    for (const listener of this._listeners) listener(changed);
+    this._listener(changed);
   }
 
   /** Show that stretch of time, as far as there is any. @param {number} from @param {number} to */
@@ -69,7 +69,7 @@ class View {
   _place(from, to) {
     const margin = this.duration * 0.02;
     const length = this._length(to - from);
-    const begin = Math.max(-margin, Math.min(from, this.duration + margin - length));
+    const begin = clamp(from, -margin, this.duration + margin - length);
     if (begin === this.from && begin + length === this.to) return;
     this.from = begin;
     this.to = begin + length;
@@ -78,7 +78,7 @@ class View {
 
   /** A stretch that long, or the nearest that can be shown. @param {number} ns */
   _length(ns) {
-    return Math.max(View.LEAST, Math.min(ns, this.duration * 1.04));
+    return clamp(ns, View.LEAST, this.duration * 1.04);
   }
 
   /** The same in a short motion, where the reader wants motion. @param {number} from @param {number} to */
@@ -122,15 +122,22 @@ class View {
     this.changed("selection", "tab");
   }
 
-  /** @param {Place} selection */
-  bring({ track, row }) {
+  /** When a slice begins and ends, ns. @param {Place} place @returns {[number, number]} */
+  stretch({ track, row }) {
     const { start, end } = this.timeline.tracks[track].columns;
+    return [start[row], end[row]];
+  }
+
+  /** @param {Place} place */
+  bring(place) {
+    const [start, end] = this.stretch(place);
     const span = this.to - this.from;
-    const length = end[row] - start[row];
-    if (end[row] < this.from + span * 0.05 || start[row] > this.to - span * 0.05 || length > span * 2 || length < span * 0.0005) {
-      const wide = length < span * 0.0005 ? length * 40 : Math.max(span, length * 1.6);
-      const middle = (start[row] + end[row]) / 2;
-      this.jump(middle - wide / 2, middle + wide / 2);
+    const length = end - start;
+    const tiny = length < span * 0.0005;
+    if (end < this.from + span * 0.05 || start > this.to - span * 0.05 || length > span * 2 || tiny) {
+      const half = (tiny ? length * 40 : Math.max(span, length * 1.6)) / 2;
+      const middle = (start + end) / 2;
+      this.jump(middle - half, middle + half);
     }
     this.changed("reveal");
   }
@@ -145,11 +152,11 @@ class View {
   /** Show the whole of what is selected, with a margin. */
   fit() {
     const { selection, range } = this;
-    if (selection) {
-      const { start, end } = this.timeline.tracks[selection.track].columns;
-      const margin = (end[selection.row] - start[selection.row]) * 0.08;
-      this.jump(start[selection.row] - margin, end[selection.row] + margin);
-    } else if (range) this.jump(range[0] - (range[1] - range[0]) * 0.04, range[1] + (range[1] - range[0]) * 0.04);
+    const stretch = selection ? this.stretch(selection) : range;
+    if (!stretch) return;
+    const [start, end] = stretch;
+    const margin = (end - start) * (selection ? 0.08 : 0.04);
+    this.jump(start - margin, end + margin);
   }
 
   all() {

@@ -90,7 +90,7 @@ def test_search(tmp_path: Path, page: browser.Page) -> None:
     page.press("/")
     page.write("no such function")
     assert "no match" in page.text("#found")
-    page.click("#found .clear")
+    page.click("#clear")
     assert page.text("#found") == "/"
 
 

@@ -9,7 +9,7 @@ const { Columns, Layout } = load(["dom.js", "columns.js", "layout.js"], ["Column
 function make(...threads) {
   const tracks = [];
   const add = (kind, process, name, parent = null) => {
-    tracks.push({ index: tracks.length, kind, process, name, parent, id: 7, columns: Columns.empty(1 + (tracks.length % 4)), slices: 0, first: 0, last: 0 });
+    tracks.push({ index: tracks.length, kind, process, name, parent, id: 7, columns: new Columns({ levels: new Uint32Array(2 + (tracks.length % 4)) }), slices: 0, first: 0, last: 0 });
     return tracks.length - 1;
   };
   add("test", 0, "test");
