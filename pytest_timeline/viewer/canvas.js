@@ -113,7 +113,7 @@ const Label = (() => {
   function fit(text, room, weight = "") {
     if (width(text, weight) <= room) return text;
     const last = (text.startsWith("await ") ? "await " : "") + text.slice(text.lastIndexOf(".") + 1);
-    return cut(last === "" || last.endsWith(">") ? text : last, room, weight);
+    return cut(last === "" || last.endsWith(">") || text.startsWith("blocked ") ? text : last, room, weight);
   }
 
   /** @param {string} text @param {number} room @param {"" | "600"} [weight] */
