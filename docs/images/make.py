@@ -4,6 +4,8 @@ its `test` extra and a Chromium is at hand. The other pictures here are of the P
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,6 +17,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from support import chromium  # noqa: E402
 
+SUITES = ("tour", "example")
 WIDE, NARROW = (1600, 1000), (375, 800)
 
 
@@ -23,23 +26,26 @@ def main() -> None:
     if binary is None:
         sys.exit("no Chromium here: install it, or name it in BROWSER_BINARY")
     with tempfile.TemporaryDirectory() as scratch, chromium.running(binary) as running:
-        tour, failing = (record(Path(scratch) / name, ROOT / "docs" / name) for name in ("tour", "example"))
+        tour, failing = (record(Path(scratch) / "pytest-timeline" / name, ROOT / "docs" / name) for name in SUITES)
         take(running, tour["index"], "tour-run", WIDE)
-        take(running, tour["test_three_threads"], "tour-threads", WIDE)
-        take(running, tour["test_three_processes"], "tour-processes-dark", WIDE, dark=True)
+        take(running, tour["test_cpu.py::test_three_threads"], "tour-threads", WIDE)
+        take(running, tour["test_cpu.py::test_three_processes"], "tour-processes-dark", WIDE, dark=True)
         take(running, failing["index"], "failing-run", WIDE)
-        take(running, failing["test_concurrent_capture"], "failing", WIDE)
-        take(running, failing["test_concurrent_capture"], "failing-dark", WIDE, dark=True)
-        take(running, failing["test_concurrent_capture"], "failing-375", NARROW, touch=True)
+        test = failing["test_orders.py::test_concurrent_capture"]
+        take(running, test, "failing", WIDE)
+        take(running, test, "failing-dark", WIDE, dark=True)
+        take(running, test, "failing-375", NARROW, touch=True)
 
 
 def record(directory: Path, suite: Path) -> dict[str, Path]:
-    """Run the suite; return its pages: of the run as "index", of each test by its function's name."""
-    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeline"]
-    subprocess.run([*command, f"--timeline-dir={directory}", str(suite)], cwd=ROOT, check=False)
-    tests = json.loads((directory / "run.json").read_bytes())["tests"]
-    pages = {test["nodeid"].rpartition("::")[2]: directory / test["files"]["html"] for test in tests}
-    return {"index": directory / "index.html", **pages}
+    """Run a copy of the suite; return its pages: of the run as "index", of each test by its node id."""
+    shutil.copytree(suite, directory, ignore=shutil.ignore_patterns("__pycache__"))
+    (directory / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    environment = {**os.environ, "PYTEST_ADDOPTS": "-p no:cacheprovider"}
+    subprocess.run([sys.executable, "-P", "-m", "pytest", "--timeline"], cwd=directory, env=environment, check=False)
+    output = directory / "timeline"
+    tests = json.loads((output / "run.json").read_bytes())["tests"]
+    return {"index": output / "index.html", **{test["nodeid"]: output / test["files"]["html"] for test in tests}}
 
 
 def take(
