@@ -352,6 +352,7 @@ class TestPlugins:
             ask = tasks.named(f"ask-{number}")
             stack = [frame.name for frame in ask.frames if frame.depth < 2]
             assert stack[0].endswith("ask") and stack[1] == "AsyncClient.get"
+            assert [frame.depth for frame in ask.frames].count(0) == 1  # in one piece, whatever was thrown in
         assert len([task for task in tasks.tasks if task.name.endswith("answer)")]) == 5
 
     @pytest.mark.parametrize("backend", ["asyncio", "trio"])
