@@ -20,7 +20,7 @@ from columns cimport (
 from nest cimport C_CALL, FRAME, STEP, Nest, Open, clamped, cut, fit, heal, pop, push, release, start_window
 from spool cimport PT_GREENLET, PT_RESUME, PT_RETURN, PT_START, PT_THROW, PT_TRIO, PT_UNWIND, PT_YIELD
 from table cimport Table, drop, find, free_table, make_room, put
-from waits cimport Wait, Waits, free_waits, stands_for, wait_of
+from waits cimport Wait, Waits, free_waits, is_of_one_library, wait_of
 
 cdef enum:
     COROUTINES = 0x80 | 0x100 | 0x200  # co_flags: coroutine, iterable coroutine, async generator
@@ -72,6 +72,7 @@ cdef struct Task:
     uint32_t name_size
     char *name
     uint32_t step_name       # with MADE, 0 = none yet
+    uint32_t function        # of a greenlet: the name of its outermost one, 0 = not known yet
     uint32_t thread          # serial of the one that ran it first, or created it
     uint64_t native_id
     uint64_t created         # tick; when it was first heard of
@@ -700,17 +701,20 @@ cdef inline int wait(Loops *l, History *h, NameTable *names, uint64_t tick) exce
     cdef size_t i = frames_of(h)
     cdef Wait *inner
     cdef Wait *outer
+    cdef Wait *called
     if i == 0 or h.waits:
         return 0
     i -= 1
     inner = wait_of(&l.waits, names, h.frames.stack[i].id, &l.made)
-    while i and inner != NULL:
+    called = inner
+    while i and called != NULL and (called.private or inner.core):
         outer = wait_of(&l.waits, names, h.frames.stack[i - 1].id, &l.made)
-        if outer == NULL or not stands_for(outer, inner):
+        if outer == NULL or not is_of_one_library(outer, inner):
             break
-        inner = outer
+        if not outer.private or not inner.core:
+            called = outer
         i -= 1
-    push(&h.frames, 0, inner.id if inner != NULL else MADE | WAITING, clamped(&h.frames, tick), 0)
+    push(&h.frames, 0, called.id if called != NULL else MADE | WAITING, clamped(&h.frames, tick), 0)
     h.waits = True
     return 0
 
