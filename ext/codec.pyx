@@ -398,9 +398,9 @@ cdef class Spool:
     def cut(self, uint64_t tick):
         """End the window at `tick` and start the next.
 
-        Return ([(serial, native id, thread name, slices)], GIL lane, tasks): each thread that has anything, or tasks; the
-        lane is (slices, names) with thread serials as ids, or None when only one thread ran; tasks as the stub has them.
-        """
+        Return ([(serial, native id, thread name, slices)], GIL lane, tasks): each thread that has anything, or tasks;
+        the lane is (slices, names) with thread serials as ids, or None when only one thread ran; tasks as the stub has
+        them.
         window = self.window(tick, True)
         next_window(&self.reader.loops, tick)
         forget_idle(&self.reader)

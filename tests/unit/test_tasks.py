@@ -371,8 +371,19 @@ def test_a_step_goes_on_while_frames_that_are_left_out_run(writer: Writer) -> No
     writer.tell([(16, w.RETURN, 5, PLAIN), *step(20, 1, 2), (25, w.RETURN, 4, RUN)])
     writer.tell([(30, w.START, 4, RUN), *step(31, 1, 3, end=w.YIELD), (35, w.RETURN, 4, RUN)])  # another callback
     found = writer.cut(40)
-    assert found.states[1] == [(1, 10, READY), (10, 21, RUNNING), (21, 31, WAITING), (31, 32, RUNNING), (32, 40, WAITING)]
-    assert [row[:3] for row in found.frames[1]] == [(10, 11, "c1"), (20, 21, "c2"), (31, 40, "c3"), (32, 40, "await c3")]
+    assert found.states[1] == [
+        (1, 10, READY),
+        (10, 21, RUNNING),
+        (21, 31, WAITING),
+        (31, 32, RUNNING),
+        (32, 40, WAITING),
+    ]
+    assert [row[:3] for row in found.frames[1]] == [
+        (10, 11, "c1"),
+        (20, 21, "c2"),
+        (31, 40, "c3"),
+        (32, 40, "await c3"),
+    ]
     assert found.tasks[1].steps == 2
 
 
