@@ -398,9 +398,9 @@ cdef class Spool:
     def cut(self, uint64_t tick):
         """End the window at `tick` and start the next.
 
-        Return ([(serial, native id, thread name, slices)], GIL lane, tasks): each thread that has anything, or tasks;
-        the lane is (slices, names) with thread serials as ids, or None when only one thread ran; tasks as the stub has
-        them.
+        Return ([(serial, native id, thread name, slices)], GIL lane, tasks): each track that has anything; the lane is
+        (slices, names) with thread serials as ids, or None when only one thread ran; tasks as the stub has them.
+        """
         window = self.window(tick, True)
         next_window(&self.reader.loops, tick)
         forget_idle(&self.reader)
@@ -433,14 +433,7 @@ cdef class Spool:
             slices = taken(&columns)
             if len(slices) or slices.columns.outer_folded:
                 tracks.append((t.serial, t.native_id, thread_name(t), slices))
-        told = self.tasks(tick, ends)
-        if told is not None:           # whatever window it is, a task lies below its thread
-            missing = {task[2] for task in told[0]} - {track[0] for track in tracks}
-            for i in range(r.count):
-                t = r.threads[i]
-                if t.serial in missing:
-                    tracks.append((t.serial, t.native_id, thread_name(t), Slices()))
-        return tracks, lane, told
+        return tracks, lane, self.tasks(tick, ends)
 
     cdef tuple tasks(self, uint64_t tick, bint ends):
         cdef Loops *loops = &self.reader.loops

@@ -222,20 +222,6 @@ def test_a_task_that_was_left_is_marked_where_it_goes_on(run: RunWriter, root: R
     assert [(i.name, i.args) for i in task.instants] == [("leaked from a", {"test": "a"})]
 
 
-def test_a_task_keeps_its_thread_where_that_has_no_slice(run: RunWriter, root: Recorded, family: Family) -> None:
-    begin(root, 100, "a")
-    add_task(root, 1, 110)
-    add_step(root, 1, 120, 125, how=w.YIELD)
-    end(root, 200)
-    begin(root, 210, "b")
-    root.writer.record(run.start + 220, w.READY, 0, 1)
-    end(root, 300)
-    timeline = window(run, family, 400).timeline
-    (task,) = tracks(timeline, "task")
-    (thread,) = tracks(timeline, "thread")
-    assert task.under is thread and (thread.native_id, len(thread.slices)) == (1000, 0)
-
-
 def test_a_look_shows_tasks_and_leaves_them_as_they_are(run: RunWriter, root: Recorded, family: Family) -> None:
     begin(root, 100, "a")
     add_task(root, 1, 110)
@@ -260,6 +246,6 @@ def test_a_process_of_which_only_a_task_is_to_be_drawn_is_drawn(run: RunWriter, 
     timeline = window(run, family, 300).timeline
     assert [(p.pid, [t.kind for t in p.tracks]) for p in timeline.processes] == [
         (run.pid, []),
-        (os.getppid(), ["thread", "task", "state"]),
+        (os.getppid(), ["task", "state"]),
     ]
     assert isinstance(timeline.processes[1], Process)
