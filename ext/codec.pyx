@@ -26,8 +26,8 @@ from reader cimport (
 )
 from tasks cimport Arrow, Block, Folded as FoldedTasks, Loops, Note, Task, end_all, next_window, prepare
 from spool cimport (
-    PT_CHILD, PT_CHUNK_BYTES, PT_CHUNKS_OFFSET, PT_MAGIC, PT_MAX_CHUNKS, PT_VERSION, pt_header, pt_load32, pt_load64,
-    pt_monotonic_ns, pt_now, pt_store32, pt_store64,
+    PT_CHILD, PT_CHUNK_BYTES, PT_CHUNKS_OFFSET, PT_GREENLET, PT_MAGIC, PT_MAX_CHUNKS, PT_VERSION, pt_header, pt_load32,
+    pt_load64, pt_monotonic_ns, pt_now, pt_store32, pt_store64,
 )
 from walk cimport Before, FlowEnd, Folded, Walk, Window, folded_into
 
@@ -437,6 +437,7 @@ cdef class Spool:
 
     cdef tuple tasks(self, uint64_t tick, bint ends):
         cdef Loops *loops = &self.reader.loops
+        cdef Reader *r = &self.reader
         cdef FoldedTasks folded = loops.folded
         cdef Columns columns
         cdef Task *task
@@ -466,8 +467,10 @@ cdef class Spool:
                 else:
                     snapshot(&task.history.states if nest else &task.history.frames, tick, &columns)
                 nests.append(taken(&columns))
+            if task.function == 0 and task.kind == PT_GREENLET:
+                task.function = outermost_function(<Slices> nests[0], r.names)
             tasks.append((
-                task.id, task.name[:task.name_size].decode("utf-8", "replace") if task.name_size else "", task.thread,
+                task.id, task_name(task, r.names), task.thread,
                 task.native_id, task.created, task.ended, bool(task.thrown), task.raised, bool(task.failed),
                 bool(task.blocked), task.steps, task.lost_steps, task.ticks, nests[0], nests[1],
             ))
@@ -516,6 +519,21 @@ cdef class Spool:
             stop(self.reader.threads[i])
             die(&self.reader.threads[i].nest, tick)
         end_all(&self.reader.loops, tick)
+
+
+cdef str task_name(const Task *task, const NameTable *names):
+    """A greenlet is called after its outermost function: when it is met, that is not known."""
+    cdef str name = task.name[:task.name_size].decode("utf-8", "replace") if task.name_size else ""
+    cdef const Name *function = find_name(names, task.function) if task.function else NULL
+    if function == NULL:
+        return name
+    return f"{name.rpartition('.')[2]} ({function.text[:function.length].decode('utf-8', 'replace')})"
+
+
+cdef uint32_t outermost_function(Slices slices, const NameTable *names):
+    """The name of the first slice, which is the outermost; 0 if it is no Python function."""
+    cdef const Name *name = find_name(names, slices.columns.name[0]) if slices.columns.count else NULL
+    return slices.columns.name[0] if name != NULL and name.kind == CODE else 0
 
 
 cdef str thread_name(Thread *t):

@@ -13,7 +13,8 @@ from nest cimport (
     C_CALL, FRAME, Nest, clamped, copy_nest, cut, enter, leave, pop, push, release, start_window,
 )
 from spool cimport (
-    PT_AWAITS, PT_BLOCKING, PT_C_RAISE, PT_C_RETURN, PT_CALL, PT_CALLABLE, PT_CHILD, PT_CHUNK_BYTES, PT_CHUNK_RECORDS,
+    PT_ASYNCIO, PT_AWAITS,
+    PT_BLOCKING, PT_C_RAISE, PT_C_RETURN, PT_CALL, PT_CALLABLE, PT_CHILD, PT_CHUNK_BYTES, PT_CHUNK_RECORDS,
     PT_CHUNKS_OFFSET, PT_CODE, PT_CREATED, PT_DEPTH, PT_ENDED, PT_FREE, PT_FULL, PT_GREENLET, PT_ID, PT_INHERITED,
     PT_KIND, PT_LINK, PT_MARK, PT_NOTE, PT_OWNED, PT_PAYLOAD, PT_PROCESS, PT_RAISED, PT_READY, PT_REAPED, PT_RESUME,
     PT_RETURN, PT_START, PT_STEP, PT_STRING, PT_SWITCH, PT_TABLE_OFFSET, PT_TASK, PT_THREAD, PT_THROW, PT_UNWIND,
@@ -452,6 +453,8 @@ cdef inline int take_task(Reader *r, Thread *t, uint32_t id, const pt_task *abou
                           uint64_t tick) except -1 nogil:
     """A task is told of."""
     cdef Task *task = <Task *> find(&r.loops.tasks, id)
+    cdef uint32_t coroutine = 0
+    cdef char *text
     if id == 0:
         return 0
     make_names(&r.loops, r.names)
@@ -463,9 +466,19 @@ cdef inline int take_task(Reader *r, Thread *t, uint32_t id, const pt_task *abou
         if about.flags & PT_CREATED:
             task.source = here(t.stack, t.serial, tick)
             set_state(&r.loops, task, READY, tick)
-    task.name_size = min(size, <uint32_t> LONGEST_TEXT)
-    task.name = <char *> grown(task.name, task.name_size + 1)
-    memcpy(task.name, name, task.name_size)
+    size = min(size, <uint32_t> LONGEST_TEXT)
+    if (task.kind == PT_ASYNCIO and size and name[size - 1] != c")"  # it is done, and has no coroutine any more
+            and task.name_size and task.name[task.name_size - 1] == c")"):
+        coroutine = 2
+        while coroutine < task.name_size and memcmp(task.name + task.name_size - coroutine, b" (", 2):
+            coroutine += 1
+    text = <char *> grown(NULL, size + coroutine + 1)
+    memcpy(text, name, size)
+    if coroutine:
+        memcpy(text + size, task.name + task.name_size - coroutine, coroutine)
+    free(task.name)
+    task.name = text
+    task.name_size = size + coroutine
     task.step_name = 0
     return 0
 

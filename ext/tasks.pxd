@@ -17,10 +17,10 @@ from columns cimport (
     CALLABLE, DIED, HEALED, MADE, RESUMED, STRING, THROWN, WAIT, YIELDED, CUT_START, Columns, Name, NameTable,
     define_name, find_name, free_columns, grown,
 )
-from nest cimport C_CALL, FRAME, STEP, Nest, clamped, cut, fit, heal, pop, push, release, start_window
-from spool cimport PT_GREENLET, PT_RESUME, PT_RETURN, PT_START, PT_THROW, PT_UNWIND, PT_YIELD
+from nest cimport C_CALL, FRAME, STEP, Nest, Open, clamped, cut, fit, heal, pop, push, release, start_window
+from spool cimport PT_GREENLET, PT_RESUME, PT_RETURN, PT_START, PT_THROW, PT_TRIO, PT_UNWIND, PT_YIELD
 from table cimport Table, drop, find, free_table, make_room, put
-from waits cimport Wait, Waits, free_waits, stands_for, wait_of
+from waits cimport Wait, Waits, free_waits, is_of_one_library, wait_of
 
 cdef enum:
     COROUTINES = 0x80 | 0x100 | 0x200  # co_flags: coroutine, iterable coroutine, async generator
@@ -72,6 +72,7 @@ cdef struct Task:
     uint32_t name_size
     char *name
     uint32_t step_name       # with MADE, 0 = none yet
+    uint32_t function        # of a greenlet: the name of its outermost one, 0 = not known yet
     uint32_t thread          # serial of the one that ran it first, or created it
     uint64_t native_id
     uint64_t created         # tick; when it was first heard of
@@ -83,6 +84,7 @@ cdef struct Task:
     bint blocked             # its loop
     bint running             # in a step, or a greenlet that runs
     bint woken               # made ready in its own step
+    bint left                # its newest step was not seen to yield, nor was the task made ready since
     uint32_t state
     uint64_t since           # tick at which that began
     uint64_t ran             # a tick in the newest time that it ran
@@ -495,6 +497,7 @@ cdef inline Place take_up(Loops *l, uint32_t token) noexcept nogil:
 cdef inline int make_ready(Loops *l, const Stack *k, Task *task, uint32_t thread, uint64_t tick) except -1 nogil:
     """What runs here wakes the task; after its step, and still in the same callback, it is the task itself."""
     touch(l, task)
+    task.left = False
     if not task.source.known and (k.open or k.scoped or k.stepped != task.id):
         task.source = here(k, thread, tick)
     if task.running:
@@ -623,6 +626,42 @@ cdef inline int begin_step(Loops *l, Stack *k, Task *task, uint32_t depth, bint 
     return 0
 
 
+cdef inline bint goes_on(const Loops *l, const Stack *k, const Task *task) noexcept nogil:
+    """Whether the task's newest step, which seemed to be over, goes on: an excluded frame that had awaited the recorded
+    one calls another, and all that could have ended the step would have been seen."""
+    cdef const Nest *n = k.nest
+    cdef const Columns *c
+    if (k.open or k.stepped != task.id or task.window != l.number or task.result.known
+            or task.awaits_count or task.state not in (NO_STATE, WAITING) or not task.left):
+        return False
+    if task.kind != PT_TRIO and (n.open == 0 or n.stack[n.open - 1].id != l.callback):
+        return False
+    if task.history == NULL:
+        return False
+    c = &task.history.states.columns
+    return c.count > task.history.states.open and c.name[c.count - 1 - task.history.states.open] == MADE | RUNNING
+
+
+cdef inline void take_back(Task *task) noexcept nogil:
+    """Undo the end of the task's newest step."""
+    cdef Nest *n = &task.history.states
+    cdef History *h = task.history
+    cdef size_t row
+    if h.waits and h.frames.stack[h.frames.open - 1].row == h.frames.columns.count - 1:
+        h.frames.open -= 1
+        h.frames.columns.count -= 1
+        h.waits = False
+    n.columns.count -= n.open
+    row = n.columns.count - 1
+    task.since = n.columns.start[row]
+    n.stack[0] = Open(task.since, row, 0, MADE | RUNNING)
+    n.open = 1
+    task.state = RUNNING
+    task.ended = 0
+    task.thrown = task.failed = False
+    task.steps -= 1
+
+
 cdef inline int end_step(Loops *l, Stack *k, NameTable *names, uint64_t tick, bint ended) except -1 nogil:
     """The innermost step is over: the task has ended, or waits."""
     cdef Step *s = &k.steps[k.open - 1]
@@ -630,6 +669,7 @@ cdef inline int end_step(Loops *l, Stack *k, NameTable *names, uint64_t tick, bi
     cdef Step *outer
     cdef History *h = task.history
     cdef size_t i
+    task.left = s.over or ended
     if s.over and not ended:
         tick = s.left
     k.open -= 1
@@ -661,17 +701,20 @@ cdef inline int wait(Loops *l, History *h, NameTable *names, uint64_t tick) exce
     cdef size_t i = frames_of(h)
     cdef Wait *inner
     cdef Wait *outer
+    cdef Wait *called
     if i == 0 or h.waits:
         return 0
     i -= 1
     inner = wait_of(&l.waits, names, h.frames.stack[i].id, &l.made)
-    while i and inner != NULL:
+    called = inner
+    while i and called != NULL and (called.private or inner.core):
         outer = wait_of(&l.waits, names, h.frames.stack[i - 1].id, &l.made)
-        if outer == NULL or not stands_for(outer, inner):
+        if outer == NULL or not is_of_one_library(outer, inner):
             break
-        inner = outer
+        if not outer.private or not inner.core:
+            called = outer
         i -= 1
-    push(&h.frames, 0, inner.id if inner != NULL else MADE | WAITING, clamped(&h.frames, tick), 0)
+    push(&h.frames, 0, called.id if called != NULL else MADE | WAITING, clamped(&h.frames, tick), 0)
     h.waits = True
     return 0
 
@@ -779,7 +822,7 @@ cdef inline int frame_in(Loops *l, Stack *k, NameTable *names, uint32_t kind, ui
     cdef Step *s
     cdef Task *task
     cdef uint32_t armed = k.armed if k.armed_depth == depth else 0
-    cdef bint coroutine = is_coroutine(names, id)
+    cdef bint coroutine = is_coroutine(names, id), continued
     l.ignored += k.armed != armed
     k.armed = 0
     k.broken = True
@@ -796,7 +839,10 @@ cdef inline int frame_in(Loops *l, Stack *k, NameTable *names, uint32_t kind, ui
     if task != NULL and task.stack == NULL:
         name_step(l, task, names)
         if not task.running:
-            begin_step(l, k, task, depth, kind == PT_THROW, thread, native_id, names, tick)
+            continued = goes_on(l, k, task)
+            if continued:
+                take_back(task)
+            begin_step(l, k, task, depth, continued or kind == PT_THROW, thread, native_id, names, tick)
         if k.open and k.steps[k.open - 1].task == task and k.steps[k.open - 1].depth == depth:
             push(k.nest, 4 * depth + STEP, task.step_name, tick, 0)
     push(k.nest, 4 * depth + FRAME, id, tick, flags)

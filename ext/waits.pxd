@@ -1,7 +1,8 @@
 """What to call a wait: after the innermost frame that yielded, as a person would.
 
 `asyncio.sleep`, `Queue.get`, `StreamReader.read`: a method by its qualified name, a library's function with its
-package, and a library's private helper (`StreamReader._wait_for_data`) by the one that awaits it.
+package, and a library's private helper (`StreamReader._wait_for_data`) by the one that awaits it. All waits in trio end
+in the same few functions of its core: they are called after what the program awaits of trio.
 """
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -18,6 +19,7 @@ cdef struct Wait:
     uint32_t package_size    # 0 = of no library
     const char *package
     bint private
+    bint core                # where all waits of its library end
 
 cdef struct Waits:
     Table by_code            # to Wait
@@ -90,6 +92,8 @@ cdef inline Wait *wait_of(Waits *w, NameTable *names, uint32_t code, uint32_t *m
     file = find_name(names, name.file)
     if file != NULL:
         wait.package = package_of(file, &wait.package_size)
+        wait.core = after(file.text, file.text + file.length, b"-packages/trio/_core/", 21) != NULL or after(
+            file.text, file.text + file.length, b"-packages\\trio\\_core\\", 21) != NULL
     wait.private = is_private(name)
     memcpy(buffer, b"await ", 6)
     if wait.package != NULL and memchr(name.text, c".", name.length) == NULL:
@@ -106,11 +110,9 @@ cdef inline Wait *wait_of(Waits *w, NameTable *names, uint32_t code, uint32_t *m
     return wait
 
 
-cdef inline bint stands_for(const Wait *outer, const Wait *inner) noexcept nogil:
-    """Whether a wait is called after the frame that awaits the innermost one."""
-    return (inner.private and inner.package != NULL and outer.package != NULL
-            and inner.package_size == outer.package_size
-            and memcmp(inner.package, outer.package, inner.package_size) == 0)
+cdef inline bint is_of_one_library(const Wait *one, const Wait *other) noexcept nogil:
+    return (one.package != NULL and other.package != NULL and one.package_size == other.package_size
+            and memcmp(one.package, other.package, one.package_size) == 0)
 
 
 cdef inline void free_waits(Waits *w) noexcept nogil:

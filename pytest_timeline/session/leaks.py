@@ -106,12 +106,22 @@ def _counts(thread: Thread) -> bool:
     kind = type(thread)
     if hasattr(thread, DEBUGGER) or (kind.__module__, kind.__name__) in MONITORS:
         return False
+    if _is_cached(thread):
+        return False
     if kind is threading._DummyThread:  # of C code, which does not say when it ends
         try:
             os.stat(f"/proc/self/task/{thread._native_id}")  # type: ignore[attr-defined]
         except OSError:
             return False
     return True
+
+
+def _is_cached(thread: Thread) -> bool:
+    """Whether trio keeps the thread for the next that needs one; it ends by itself if none does."""
+    module = sys.modules.get("trio._core._thread_cache")
+    idle = getattr(getattr(module, "THREAD_CACHE", None), "_idle_workers", None)
+    worker = getattr(getattr(thread, "_target", None), "__self__", None)
+    return type(idle) is dict and any(each is worker for each in idle.copy())
 
 
 def _children() -> dict[int, int]:

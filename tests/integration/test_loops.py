@@ -250,7 +250,8 @@ class TestAsyncio:
         tasks = shown["asyncio.py::test_eager"]
         assert steps(tasks.named("eager-2")) == 2
         assert tasks.named("eager-2").waits == ["asyncio.sleep"]
-        assert all(steps(task) == 1 for task in tasks.all_named("eager-1"))
+        (ended,) = tasks.all_named("eager-1")
+        assert steps(ended) == 1 and re.fullmatch(r"eager-1 \(test_eager\.<locals>\.\w+\)", ended.name)
 
     def test_loops_in_several_threads(self, shown):
         tasks = shown["asyncio.py::test_loops_in_threads"]
@@ -317,6 +318,7 @@ class TestTrio:
         assert steps(child) == 4
         assert [child.stack(each)[:2] for each in child.frames if each.category == "await"] == [["child", "sleep"]] * 3
         assert child.frames[0].name == "child"
+        assert child.waits == ["trio.sleep"] * 3
         (parent,) = [task for task in tasks.tasks if task.name.endswith("in_nursery")]
         for name in ("child-3", "consumer", "producer", "blocks"):
             (task,) = [task for task in tasks.tasks if task.name.startswith(name)]
@@ -352,6 +354,7 @@ class TestPlugins:
             ask = tasks.named(f"ask-{number}")
             stack = [frame.name for frame in ask.frames if frame.depth < 2]
             assert stack[0].endswith("ask") and stack[1] == "AsyncClient.get"
+            assert [frame.depth for frame in ask.frames].count(0) == 1  # in one piece, whatever was thrown in
         assert len([task for task in tasks.tasks if task.name.endswith("answer)")]) == 5
 
     @pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -377,6 +380,7 @@ class TestGreenlets:
         for number, task in enumerate(spawned, 1):
             names = [frame.name for frame in task.frames if frame.name in ("outer", "inner", "leaf")]
             assert names == ["outer", "inner", *["leaf"] * number]
+            assert task.name == "Greenlet (outer)"
             depths = [frame.depth for frame in task.frames if frame.name in ("outer", "inner", "leaf")]
             assert depths == sorted(depths)
             assert min(frame.dur for frame in task.frames if frame.name == "leaf") >= 1_000_000

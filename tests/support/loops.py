@@ -19,8 +19,7 @@ TRACKS = """
 FLOWS = "select slice_out, slice_in from flow"
 TESTS = """
     select ts, ts + dur from slice join track on slice.track_id = track.id
-    where track.name = 'test' and depth = 0 and category = 'test' and dur > 0
-        and slice.name != 'collection' order by ts"""
+    where track.name = 'test' and depth = 0 and slice.name like '%::%' and dur > 0 order by ts"""
 SLACK = 1_000  # ns: a slice that has an arrow begins before what is in it
 
 

@@ -9,9 +9,10 @@ import pytest
 
 from support.random_tasks import PROGRAM, RUNS
 from support.recording import run, run_one
-from support.spool_reader import SpoolFile
+from support.spool_reader import FRAME_IN, FRAME_OUT, SpoolFile
 from support.steps import ASK, check_tasks, own_name, replay
 
+FRAMES = {*FRAME_IN.values(), *FRAME_OUT.values()}
 EAGER = sys.version_info >= (3, 12)
 
 
@@ -355,3 +356,42 @@ def test_one_question_a_step(tmp_path: Path) -> None:
     assert claims[8] - 1 <= outer  # the first step of counted() is sent by no Stepper
     assert outer <= claims[8] + 1 + 7 * claims[9]  # each of the frames that an exception passes begins anew
     assert len(steps_of(spool)) < 2 * outer  # and so does what a plain generator awaits
+
+
+def test_who_goes_on_after_one_that_was_thrown_into_is_told(tmp_path: Path) -> None:
+    """3.11 tells nothing of it; what frees the variables of the one that returned runs in between."""
+    spool = run_one(
+        tmp_path,
+        ASK
+        + """
+    class Freed:
+        def __del__(self): int()
+    async def inner():
+        freed = Freed()
+        try: await asyncio.sleep(10)
+        except asyncio.CancelledError: return 1
+    async def middle(): return await inner()
+    async def outer(): await middle(); after()
+    def after(): mine()
+    async def main():
+        task = asyncio.create_task(outer(), name="outer")
+        await asyncio.sleep(0); task.cancel(); await task
+    start(c_calls="none")
+    asyncio.run(main())
+    """,
+    )
+    assert check_tasks(spool) == 1
+    wanted = ("inner", "middle", "outer", "after", "Freed.__del__")
+    frames = [(r.kind, r.name) for r in spool.thread("MainThread").story if r.kind in FRAMES and r.name in wanted]
+    freed = [each for each in frames if each[1] == "Freed.__del__"]
+    assert freed == [("start", "Freed.__del__"), ("return", "Freed.__del__")]
+    told = [(kind.replace("throw", "resume"), name) for kind, name in frames if name != "Freed.__del__"]
+    assert told[told.index(("return", "inner")) :] == [
+        ("return", "inner"),
+        ("resume", "middle"),
+        ("return", "middle"),
+        ("resume", "outer"),
+        ("start", "after"),
+        ("return", "after"),
+        ("return", "outer"),
+    ]

@@ -160,3 +160,23 @@ def test_a_thread_of_c_code() -> None:
     while os.path.exists(f"/proc/self/task/{native_id}"):
         pass
     assert found.left() == {}
+
+
+def test_a_thread_that_trio_keeps_is_not_left_once_it_is_idle() -> None:
+    from trio._core._thread_cache import start_thread_soon  # the function behind trio.to_thread
+
+    found = Leaks()
+    found.begin()
+    working, may_end = threading.Event(), threading.Event()
+
+    def work() -> None:
+        working.set()
+        may_end.wait()
+
+    done = threading.Event()
+    start_thread_soon(work, lambda result: done.set(), "trio-work")
+    working.wait()
+    assert len(names(found)) == 1
+    may_end.set()
+    done.wait()
+    assert names(found) == []

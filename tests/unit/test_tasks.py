@@ -366,6 +366,49 @@ def test_frames_that_are_left_out_do_not_end_their_task(writer: Writer) -> None:
     assert writer.cut(50).states[1] == [(30, 40, WAITING), (40, 41, RUNNING)]
 
 
+def test_a_step_goes_on_while_frames_that_are_left_out_run(writer: Writer) -> None:
+    writer.tell([(1, w.TASK, 0, 1), (5, w.START, 4, RUN), *step(10, 1, 1), (15, w.START, 5, PLAIN)])
+    writer.tell([(16, w.RETURN, 5, PLAIN), *step(20, 1, 2), (25, w.RETURN, 4, RUN)])
+    writer.tell([(30, w.START, 4, RUN), *step(31, 1, 3, end=w.YIELD), (35, w.RETURN, 4, RUN)])  # another callback
+    found = writer.cut(40)
+    assert found.states[1] == [
+        (1, 10, READY),
+        (10, 21, RUNNING),
+        (21, 31, WAITING),
+        (31, 32, RUNNING),
+        (32, 40, WAITING),
+    ]
+    assert [row[:3] for row in found.frames[1]] == [
+        (10, 11, "c1"),
+        (20, 21, "c2"),
+        (31, 40, "c3"),
+        (32, 40, "await c3"),
+    ]
+    assert found.tasks[1].steps == 2
+
+
+@pytest.mark.parametrize("between", [[(15, w.READY, 0, 1)], [(12, w.TASK, 0, 2), (12, w.STEP, 5, 2)]])
+def test_a_step_does_not_go_on_after_anything_else(writer: Writer, between: list[Any]) -> None:
+    writer.tell([(1, w.TASK, 0, 1), (5, w.START, 4, RUN), *step(10, 1, 1), *between])
+    if len(between) == 2:
+        writer.tell([(13, w.START, 5, 4), (14, w.RETURN, 5, 4)])
+    writer.tell([*step(20, 1, 2), (25, w.RETURN, 4, RUN)])
+    states = writer.cut(40).states[1]
+    assert states[1] == (10, 11, RUNNING) and states[2][2] == WAITING and states[-1] == (20, 21, RUNNING)
+
+
+def test_a_step_goes_on_after_a_frame_that_was_thrown_into_is_freed(writer: Writer) -> None:
+    writer.tell([(1, w.TASK, 0, 1), (5, w.START, 4, RUN), *step(10, 1, 1)[:2], (11, w.START, 6, 2)])
+    writer.tell([(12, w.YIELD, 6, 2), (13, w.YIELD, 5, 1), (14, w.RETURN, 4, RUN), (15, w.READY, 0, 1)])
+    writer.tell([(20, w.START, 4, RUN), (21, w.STEP, 5, 1), (21, w.THROW, 5, 2), (22, w.RETURN, 5, 2)])
+    writer.tell([(23, w.START, 5, PLAIN), (24, w.RETURN, 5, PLAIN), (25, w.STEP, 5, 1), (25, w.RESUME, 5, 1)])
+    writer.tell([(26, w.RETURN, 5, 1), (27, w.RETURN, 4, RUN)])
+    found = writer.cut(40)
+    assert found.states[1] == [(1, 10, READY), (10, 13, RUNNING), (13, 15, WAITING), (15, 21, READY), (21, 26, RUNNING)]
+    assert [row[:3] for row in found.frames[1]] == [(10, 26, "c1"), (11, 22, "c2"), (13, 21, "await c2")]
+    assert_sound(found)
+
+
 def test_a_task_is_forgotten_a_window_after_its_end(writer: Writer) -> None:
     writer.tell([(1, w.TASK, 0, 1), *step(10, 1, 1)])
     assert [*writer.cut(20).tasks] == [1]
