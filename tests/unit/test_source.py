@@ -85,7 +85,7 @@ def test_a_page_has_a_bound(tmp_path: Path) -> None:
 
 
 def test_real_code_ends_where_the_parser_says() -> None:
-    path = inspect.getsourcefile(ast)
+    path = inspect.getsourcefile(inspect)
     assert path is not None
     text = Path(path).read_text(encoding="utf-8")
     checked = 0

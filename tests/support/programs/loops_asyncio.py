@@ -135,20 +135,25 @@ async def test_ends():
     gc.collect()
 
 
-def in_a_thread():
-    time.sleep(0.002)
+def in_a_thread(awaited):
+    awaited.wait()  # a result that is there before is taken without the thread's doing
 
 
 @running
 async def test_executor():
     loop = asyncio.get_running_loop()
 
+    def soon():
+        awaited = threading.Event()
+        loop.call_soon(awaited.set)
+        return awaited
+
     async def by_to_thread():
-        await asyncio.to_thread(in_a_thread)
+        await asyncio.to_thread(in_a_thread, soon())
 
     async def by_executor():
         with concurrent.futures.ThreadPoolExecutor(1, "pool") as pool:
-            await loop.run_in_executor(pool, in_a_thread)
+            await loop.run_in_executor(pool, in_a_thread, soon())
 
     await asyncio.create_task(by_to_thread(), name="to-thread")
     await asyncio.create_task(by_executor(), name="executor")
