@@ -162,11 +162,23 @@ static PyObject *pt_own_name(PyObject *task, uint16_t kind)
     return NULL;
 }
 
+/* Whether get_coro() may be asked: 3.12's crashes for an eager task that is done (it has let go of its coroutine). */
+static int pt_has_coroutine(PyObject *task)
+{
+#if PY_VERSION_HEX >= 0x030c0000 && PY_VERSION_HEX < 0x030d0000
+    PyObject *done = PyObject_CallOneArg(pt_asyncio.done, task);
+    Py_XDECREF(done);
+    return done == Py_False;
+#else
+    return 1;
+#endif
+}
+
 /* The task's coroutine; new, or NULL. */
 static PyObject *pt_coroutine_of(PyObject *task, uint16_t kind)
 {
     if (kind == PT_ASYNCIO && pt_asyncio.task && PyObject_TypeCheck(task, pt_asyncio.task))
-        return PyObject_CallOneArg(pt_asyncio.coroutine, task);
+        return pt_has_coroutine(task) ? PyObject_CallOneArg(pt_asyncio.coroutine, task) : NULL;
     if (kind == PT_ASYNCIO)
         return pt_instance_attribute(task, "_coro");
     return NULL;
