@@ -40,6 +40,7 @@ WAITS = {
     for name, call in {"sleeping": "time.sleep", "locked": "threading.lock.acquire", "reading": "os.read"}.items()
 }
 OPEN = LOOPS | AT_ONCE | WAITS
+BETWEEN = ("at_once", "called_back")  # moments that may be between two frames, if death comes from outside
 
 COUNTED = """
     select process.pid, count(*) from slice join thread_track on slice.track_id = thread_track.id
@@ -105,7 +106,7 @@ class Trace:
         names = [name for name, _, _ in self.left_open.get(pid, [])]
         expected = OPEN[moment] + ([f"die_{death}"] if death in BY_ITSELF else [])
         names = [name for name in names if name in expected]
-        assert names == (expected[: len(names)] if moment == "at_once" and death in FROM_OUTSIDE else expected)
+        assert names == (expected[: len(names)] if moment in BETWEEN and death in FROM_OUTSIDE else expected)
         if not names:
             return None
         ends = [end for _, _, end in self.left_open[pid]]

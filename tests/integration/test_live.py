@@ -313,4 +313,5 @@ def test_it():
     left = {path.name for path in run.outputs.iterdir()}
     # Which test ran may have been among what the killed one had read.
     assert left in ([{"run.json", "tests"}, {"run.json"}] if death == signal.SIGKILL else [{"run.json", "tests"}])
-    assert run.tests()["test_it"]["outcome"] == "passed"
+    if "tests" in left:
+        assert run.tests()["test_it"]["outcome"] == "passed"

@@ -82,7 +82,7 @@ def test_nurseries_channels_and_cancel_scopes(tmp_path: Path) -> None:
         assert tasks[name].created and tasks[name].kind == 1
         assert spool.tasks[tasks[name].parent].names == ["__main__.main"]
     assert len({task.loop for task in spool.tasks.values()}) == 1
-    assert ("get", "put") in woken(spool)
+    assert {("get", "put"), ("put", "get")} & set(woken(spool))  # trio runs in random order who may run
     assert any(task == "__main__.main" and by.startswith("end of ") for task, by in woken(spool))
 
 
