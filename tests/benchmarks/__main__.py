@@ -7,25 +7,19 @@ from __future__ import annotations
 
 import argparse
 import functools
+import importlib
+import sys
+from pathlib import Path
 
-import call_cost
-import children
-import codec
-import empty
-import loops
-import memory
 import report
-import run_page
-import suites
-import viewer
+
+FIGURES = ("call_cost", "suites", "empty", "children", "loops", "codec", "memory", "viewer", "run_page")
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # for `support`
 
 
 def main() -> None:
     """Measure the figures that the command line names, one after another."""
-    figures = {
-        module.__name__: module
-        for module in (call_cost, suites, empty, children, loops, codec, memory, viewer, run_page)
-    }
+    figures = {name: importlib.import_module(name) for name in FIGURES}
     parser = argparse.ArgumentParser(prog="python tests/benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument("figures", nargs="*", metavar="FIGURE", help=", ".join(figures))
     parser.add_argument("--all", action="store_true", help="measure every figure")
@@ -37,8 +31,8 @@ def main() -> None:
     if not chosen or set(chosen) - figures.keys():
         parser.error(f"name some of {', '.join(figures)}, or say --all")
     measures = {
-        "suites": functools.partial(suites.measure, peers=options.peers),
-        "empty": functools.partial(empty.measure, tests=options.tests),
+        "suites": functools.partial(figures["suites"].measure, peers=options.peers),
+        "empty": functools.partial(figures["empty"].measure, tests=options.tests),
     }
     for name in chosen:
         module = figures[name]
