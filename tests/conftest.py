@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # under nohup; what the tests start would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 pytest_plugins = ["pytester"]
 
