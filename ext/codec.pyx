@@ -13,6 +13,7 @@ from libc.string cimport memset
 cimport chrome
 cimport html
 cimport perfetto
+from awaits cimport end_all, next_window, prepare
 from buffer cimport Buffer
 from columns cimport (
     CODE, CUT_END, CUT_START, STRING, WAIT, Columns, Name, NameTable, define_name, find_name, free_columns, free_names,
@@ -24,7 +25,7 @@ from reader cimport (
     MARKED, News, Pause, Reader, Thread, advance, cut_lane, forget_idle, forget_news, free_reader, give_memory, scan,
     snapshot_lane, start_reader, stop,
 )
-from tasks cimport Arrow, Block, Folded as FoldedTasks, Loops, Note, Task, end_all, next_window, prepare
+from tasks cimport Arrow, Block, Folded as FoldedTasks, Loops, Note, Task
 from spool cimport (
     PT_CHILD, PT_CHUNK_BYTES, PT_CHUNKS_OFFSET, PT_GREENLET, PT_MAGIC, PT_MAX_CHUNKS, PT_VERSION, pt_header, pt_load32,
     pt_load64, pt_monotonic_ns, pt_now, pt_store32, pt_store64,

@@ -6,6 +6,7 @@ from libc.stdint cimport UINT64_MAX, int32_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memset
 
+from awaits cimport abandon, frame_in, frame_out, switch_in, switch_out
 from columns cimport (
     CALLABLE, CUT_START, RESUMED, THROWN, YIELDED, Columns, Name, NameTable, define_name, find_name, grown,
 )
@@ -23,9 +24,8 @@ from spool cimport (
 )
 from table cimport find
 from tasks cimport (
-    LONGEST_TEXT, READY, Loops, Place, Stack, Task, abandon, add_arrow, add_note, await_task, begin_scope, destroy,
-    frame_in, frame_out, free_loops, free_stack, hand_over, here, make_names, make_ready, set_state, switch_in,
-    switch_out, take_up, task_of,
+    LONGEST_TEXT, READY, Loops, Place, Stack, Task, add_arrow, add_note, await_task, begin_scope, destroy, free_loops,
+    free_stack, hand_over, here, make_names, make_ready, set_state, take_up, task_of,
 )
 
 cdef struct Link:            # the reader's own view of a chunk
