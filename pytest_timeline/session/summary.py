@@ -14,8 +14,7 @@ from pytest_timeline.outputs import INDEX, MANIFEST, TESTS
 from pytest_timeline.spooldir import DIRECTORY
 
 SLOWEST, SLOWEST_VERBOSE = 3, 10
-LEAKING, LEAKS = 5, 3  # how many tests, and of each how many of the things that it left
-BLOCKING, BLOCKS = 5, 3  # ... of the things that blocked its event loop
+NOTED_TESTS, NOTED = 5, 3  # how many tests, and of each how many of the things that it left, or that blocked its loop
 PREFERRED = ("html", "perfetto", "chrome")  # which of a test's files to name
 MARKUP: Mapping[str, dict[str, bool]] = {
     "passed": {"green": True},
@@ -63,8 +62,9 @@ def _write_run(reporter: pytest.TerminalReporter, settings: Config, run: dict[st
     tests = run["tests"]
     _write_slowest(reporter, settings.directory, tests)
     _write_totals(reporter, settings.directory, run)
-    _write_leaks(reporter, tests)
-    _write_blocks(reporter, tests)
+    _write_noted(reporter, tests, "leaks", "leaked", "leaked", "leaked: and {} more tests left something running")
+    blocked = "blocked its event loop"
+    _write_noted(reporter, tests, "blocks", "blocked", blocked, "blocked: the event loops of {} more tests")
     folded = [test for test in tests if test["folded"]]
     if folded:
         remedy = "a larger --timeline-max-slices"
@@ -119,24 +119,17 @@ def _write_totals(reporter: pytest.TerminalReporter, directory: str, run: dict[s
         reporter.write_line(f"timelines in {' and '.join(places)}: {how}")
 
 
-def _write_leaks(reporter: pytest.TerminalReporter, tests: list[dict[str, Any]]) -> None:
-    leaking = [test for test in tests if test["leaks"]]
-    for test in leaking[:LEAKING]:
-        named = test["leaked"][:LEAKS]
-        what = ", ".join(named) + (f" and {test['leaks'] - len(named):,} more" if test["leaks"] > len(named) else "")
-        reporter.write_line(f"leaked: {what}  in {test['nodeid']}", yellow=True)
-    if len(leaking) > LEAKING:
-        reporter.write_line(f"leaked: and {len(leaking) - LEAKING:,} more tests left something running", yellow=True)
-
-
-def _write_blocks(reporter: pytest.TerminalReporter, tests: list[dict[str, Any]]) -> None:
-    blocking = [test for test in tests if test["blocks"]]
-    for test in blocking[:BLOCKING]:
-        named = test["blocked"][:BLOCKS]
-        what = ", ".join(named) + (f" and {test['blocks'] - len(named):,} more" if test["blocks"] > len(named) else "")
-        reporter.write_line(f"blocked its event loop: {what}  in {test['nodeid']}", yellow=True)
-    if len(blocking) > BLOCKING:
-        reporter.write_line(f"blocked: the event loops of {len(blocking) - BLOCKING:,} more tests", yellow=True)
+def _write_noted(
+    reporter: pytest.TerminalReporter, tests: list[dict[str, Any]], key: str, names: str, what: str, more: str
+) -> None:
+    """Write of the tests that have `key` the `names` of what was found, as far as there is room."""
+    found = [test for test in tests if test[key]]
+    for test in found[:NOTED_TESTS]:
+        named = test[names][:NOTED]
+        rest = f" and {test[key] - len(named):,} more" if test[key] > len(named) else ""
+        reporter.write_line(f"{what}: {', '.join(named)}{rest}  in {test['nodeid']}", yellow=True)
+    if len(found) > NOTED_TESTS:
+        reporter.write_line(more.format(f"{len(found) - NOTED_TESTS:,}"), yellow=True)
 
 
 def _preferred(files: dict[str, str]) -> str | None:
