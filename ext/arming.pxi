@@ -17,6 +17,8 @@ TOOL_NAME = "pytest-timeline"
 
 
 cdef object wanted_events():
+    if suspended:
+        return 0
     events = sys.monitoring.events
     wanted = events.PY_START | events.PY_RESUME | events.PY_THROW
     wanted |= events.PY_RETURN | events.PY_YIELD | events.PY_UNWIND
@@ -24,20 +26,24 @@ cdef object wanted_events():
 
 
 cdef int arm() except -1:
-    """Switch the hooks on, in every thread. RuntimeError when somebody else holds every tool id."""
-    global tool, disable
+    """Switch the hooks on, in every thread, or off while the recording is suspended.
+
+    RuntimeError when somebody else holds every tool id.
+    """
+    global tool, disable, return_callback
     if not PT_HAS_MONITORING:
-        arm_profiler()
+        disarm_profiler() if suspended else arm_profiler()
         return 0
     monitoring = sys.monitoring
     events = monitoring.events
     if not callbacks:
         disable = <PyObject *> monitoring.DISABLE
+        return_callback = pt_new_callback(on_return)
         for event, call in (
             (events.PY_START, pt_new_callback(on_start)),
             (events.PY_RESUME, pt_new_callback(on_resume)),
             (events.PY_THROW, pt_new_callback(on_throw)),
-            (events.PY_RETURN, pt_new_callback(on_return)),
+            (events.PY_RETURN, return_callback),
             (events.PY_YIELD, pt_new_callback(on_yield)),
             (events.PY_UNWIND, pt_new_callback(on_unwind)),
             (events.CALL, pt_new_callback(on_call)),
@@ -79,15 +85,23 @@ cdef int disarm() except -1:
 
 cdef bint armed():
     if not PT_HAS_MONITORING:
-        return pt_profiler_is_set()
+        return suspended or pt_profiler_is_set()
     if tool == NO_TOOL or sys.monitoring.get_tool(tool) != TOOL_NAME:
         return False
     return sys.monitoring.get_events(tool) & wanted_events() == wanted_events()
 
 
+cdef void arm_again() noexcept:
+    """`arm` in the midst of a recording, which ends where that fails."""
+    try:
+        arm()
+    except BaseException:
+        switch_off()
+
+
 def _profile_thread(frame, what, argument):
     """For threading.setprofile on 3.11: a new thread's first event swaps in the C hook."""
-    pt_set_profiler(2 if epoch else 0)
+    pt_set_profiler(2 if epoch and not suspended else 0)
 
 
 cdef int arm_profiler() except -1:
@@ -100,7 +114,7 @@ cdef int arm_profiler() except -1:
 
 cdef int disarm_profiler() except -1:
     import threading
+    pt_set_profiler(0)             # first: what is called then is nobody's
     if threading._profile_hook is _profile_thread:
         threading.setprofile(None)
-    pt_set_profiler(0)
     return 0

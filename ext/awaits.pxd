@@ -15,8 +15,8 @@ from spool cimport PT_RESUME, PT_START, PT_THROW, PT_TRIO, PT_UNWIND, PT_YIELD
 from table cimport find
 from tasks cimport (
     COROUTINES, MOST_BLOCKS, NO_STATE, READY, RUNNING, WAITING, Awaited, Block, History, Loops, Stack, Step, Task,
-    balance, end_innermost, end_scopes, forget_task, forget_window, frames_of, free_history, here, leave_frames,
-    name_step, remember, room_for, run, set_state, stop, touch, trim,
+    balance, end_innermost, end_scopes, forget_task, forget_wait, forget_window, frames_of, free_history, here,
+    leave_frames, name_step, remember, room_for, run, set_state, stop, touch, trim,
 )
 from waits cimport Wait, is_of_one_library, wait_of
 
@@ -57,10 +57,7 @@ cdef inline void take_back(Task *task) noexcept nogil:
     cdef Nest *n = &task.history.states
     cdef History *h = task.history
     cdef size_t row
-    if h.waits and h.frames.stack[h.frames.open - 1].row == h.frames.columns.count - 1:
-        h.frames.open -= 1
-        h.frames.columns.count -= 1
-        h.waits = False
+    forget_wait(h)
     n.columns.count -= n.open
     row = n.columns.count - 1
     task.since = n.columns.start[row]

@@ -13,7 +13,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 VIEWER = Path("pytest_timeline", "viewer")
-MODULES = {f"pytest_timeline._{source}": source for source in ("recorder", "codec", "relay")}
+MODULES = {f"pytest_timeline._{source}": source for source in ("recorder", "codec", "relay", "reading")}
 if sys.platform == "win32":
     FLAGS = ["/O2", "/std:c11", "/experimental:c11atomics"]
     LINK_FLAGS = []

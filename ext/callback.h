@@ -31,4 +31,10 @@ static PyObject *pt_new_callback(vectorcallfunc call)
     return (PyObject *)callback;
 }
 
+/* Have it run another function from now on. */
+static inline void pt_set_call(PyObject *callback, vectorcallfunc call)
+{
+    ((pt_callback *)callback)->call = call;
+}
+
 #endif

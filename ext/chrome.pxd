@@ -11,6 +11,7 @@ from libc.string cimport memcpy, memset, strlen
 from buffer cimport DRAIN_BYTES, Buffer, append, append_text, drain, reserve
 from columns cimport (CALLABLE, CUT_END, CUT_START, DIED, HEALED, RESUMED, THROWN, WAIT, YIELDED, Columns, Name,
                       index_of)
+from values cimport Pair, Values, find_values, next_pair
 from walk cimport (FlowEnd, Folded, MAX_DEPTH, Walk, Window, cut, enter, find, folded_into, has_place, is_over,
                    is_plain, leave, left_open, nanoseconds)
 
@@ -73,11 +74,14 @@ cdef inline int append_time(Buffer *out, const char *key, uint64_t ns) except -1
     return 0
 
 
+cdef inline int append_string(Buffer *out, const char *text, size_t length) except -1 nogil:
+    append(out, <const char *> '"', 1)
+    append_text(out, text, length, True)
+    return append(out, <const char *> '"', 1)
+
+
 cdef inline int append_quoted(Buffer *out, const Name *name) except -1 nogil:
-    append(out, <const char *> '"', 1)
-    append_text(out, name.text, name.length, True)
-    append(out, <const char *> '"', 1)
-    return 0
+    return append_string(out, name.text, name.length)
 
 
 cdef inline int define(Objects *o, uint32_t id) except -1 nogil:
@@ -112,6 +116,28 @@ cdef inline int append_key(Objects *o, const char *key) except -1 nogil:
     return append_literal(o.out, key)
 
 
+cdef inline int append_values(Objects *o, const Values *values) except -1 nogil:
+    """Append what the slice was called with and what it returned."""
+    cdef Pair pair
+    cdef size_t at = 0
+    if values == NULL:
+        return 0
+    while next_pair(values, &at, &pair):
+        if pair.first:
+            append_key(o, '"arguments":{')
+        else:
+            append(o.out, <const char *> ",", 1)
+        append_string(o.out, pair.name, pair.name_size)
+        append(o.out, <const char *> ":", 1)
+        append_string(o.out, pair.text, pair.text_size)
+    if at:
+        append(o.out, <const char *> "}", 1)
+    if values.result != NULL:
+        append_key(o, '"returned":')
+        append_string(o.out, values.result, values.result_size)
+    return 0
+
+
 cdef inline int append_args(Objects *o, size_t row) except -1 nogil:
     """Append what there is to tell about a slice at its end."""
     cdef const Window *window = o.window
@@ -119,6 +145,7 @@ cdef inline int append_args(Objects *o, size_t row) except -1 nogil:
     cdef const char *where = cut(window, row)
     cdef Folded folded = folded_into(window, row)
     cdef uint64_t ns
+    append_values(o, find_values(&window.columns.values, row))
     if flags & THROWN:
         append_key(o, '"exception":')
         append_quoted(o.out, find(window, window.columns.raised[row]))

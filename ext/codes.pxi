@@ -14,18 +14,27 @@ cdef enum:
     QUIET = 4              # so many quiet calls, and a site answers DISABLE
     KEPT = 255
     QUICK_NS = 20000
+    OURS = 2               # beside a callable's flags: it is never recorded
+
+cdef enum:
+    NOBODY = 0xffffffff    # a serial that no recording has
 
 cdef enum:
     SPECIAL = 0x80000000   # a code object with this bit in its epoch never looks plain to the hooks
+    MUTED = 0x40000000     # nor does one with this bit: it is recorded no more, see muting.pxi
     COROUTINE = 0x80 | 0x100 | 0x200  # CO_COROUTINE, CO_ITERABLE_COROUTINE, CO_ASYNC_GENERATOR
 
 cdef struct CodeState:     # in the code object's co_extra; freed with it
-    uint32_t epoch         # the recording that has its name: events are recorded at once
+    uint32_t epoch         # the recording, as adjusted, in which its events are recorded at once
     uint32_t id
+    uint32_t named         # the recording that has its name
     uint32_t judged        # the recording whose patterns said `excluded`
     uint8_t excluded
     uint8_t coroutine
     uint8_t watched        # see watch.h
+    uint8_t kept           # its arguments are: see arguments.pxi
+    uint32_t pending       # of one that is muted: its recorded frames that are still open
+    uint32_t asked         # and how often it was asked whether these can come to an exit
     uint32_t sites_count
     Site *sites            # by code unit
 
@@ -35,7 +44,9 @@ cdef enum CallMode:
     CALLS_ALL = 2
 
 cdef Py_ssize_t extra_index = -1
-cdef uint32_t epoch = 0            # the current recording's serial, 0 = none: no code object has it
+cdef uint32_t epoch = 0            # the current recording's, 0 = none: no code object has it
+cdef uint32_t serial = NOBODY      # the current recording's
+cdef bint suspended = False        # whether the current recording is
 cdef bint resumed = False          # after an inner recording, which may have met what is open in this one
 cdef uint32_t call_mode = CALLS_NONE
 cdef uint64_t quick_ticks = 0
@@ -52,7 +63,12 @@ cdef inline CodeState *state_of(PyObject *code) noexcept nogil:
 
 
 cdef inline bint is_known(CodeState *state) noexcept nogil:
-    return state != NULL and (state.epoch == epoch or state.epoch == epoch | SPECIAL)
+    """Whether its name is in the current recording."""
+    return state != NULL and state.named == serial
+
+
+cdef inline bint is_muted(CodeState *state) noexcept nogil:
+    return state != NULL and state.epoch == epoch | MUTED
 
 
 cdef int claim_extra() except -1:
@@ -76,5 +92,6 @@ cdef int claim_extra() except -1:
 cdef void free_code_state(void *extra) noexcept nogil:
     cdef CodeState *state = <CodeState *> extra
     if state != NULL:
+        forget(state)
         free(state.sites)
         free(state)

@@ -4,6 +4,7 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy
 
 from spool cimport pt_load32, pt_store32
+from values cimport ValueTable, copy_values, free_values
 
 cdef enum SliceFlag:
     RESUMED = 1      # entered by a resume or a throw, not by a call
@@ -28,6 +29,7 @@ cdef struct Columns:
     # Rows are in order of start; a row's parent is the nearest earlier row with depth one less.
     uint64_t outer_folded        # slices folded that had no parent, with all below them
     uint64_t outer_folded_ticks
+    ValueTable values        # of the few slices that tell what they were called with
 
 cdef enum NameKind:
     STRING = 16              # the values are spool.h's pt_kind
@@ -171,7 +173,7 @@ cdef inline int copy_columns(const Columns *c, Columns *copy) except -1 nogil:
     copy.count = c.count
     copy.outer_folded = c.outer_folded
     copy.outer_folded_ticks = c.outer_folded_ticks
-    return 0
+    return copy_values(&c.values, &copy.values)
 
 
 cdef inline void free_columns(Columns *c) noexcept nogil:
@@ -183,3 +185,4 @@ cdef inline void free_columns(Columns *c) noexcept nogil:
     free(c.folded)
     free(c.folded_ticks)
     free(c.flags)
+    free_values(&c.values)

@@ -29,6 +29,8 @@ cdef inline PyObject *enter(PyObject *code, uint32_t kind) noexcept:
         t = pt_refill()
         if t == NULL:
             return none()
+        if state.epoch != epoch:
+            return enter_slowly(code, kind)
         tick = pt_now(pt_tick_source)
     depth = pt_depth(t)
     if PT_UNLIKELY(depth >= t.depths) and not pt_deepen(t, depth):
@@ -39,17 +41,19 @@ cdef inline PyObject *enter(PyObject *code, uint32_t kind) noexcept:
     return none()
 
 
-cdef inline PyObject *leave(PyObject *code, uint32_t kind, PyObject *value) noexcept:
+cdef inline PyObject *leave(PyObject *code, uint32_t kind, PyObject *value, PyObject *offset) noexcept:
     cdef uint64_t tick = pt_now(pt_tick_source)
     cdef CodeState *state = state_of(code)
     cdef pt_thread_state *t = pt_me
     cdef uint32_t depth
     if PT_UNLIKELY(state == NULL or state.epoch != epoch):
-        return leave_slowly(code, kind, value)
+        return leave_slowly(code, kind, value, offset)
     if PT_UNLIKELY(t.cursor == t.end):
         t = pt_refill()
         if t == NULL:
             return none()
+        if state.epoch != epoch:
+            return leave_slowly(code, kind, value, offset)
         tick = pt_now(pt_tick_source)
     depth = pt_depth(t)
     if PT_UNLIKELY(depth >= t.depths or t.open[depth].frame != state.id):
@@ -58,6 +62,8 @@ cdef inline PyObject *leave(PyObject *code, uint32_t kind, PyObject *value) noex
         t = tell_raised(t, value)
         if t == NULL:
             return none()
+        if state.epoch != epoch:
+            return leave_slowly(code, kind, value, offset)
         tick = pt_now(pt_tick_source)
     pt_put(t, tick, PT_WORD(kind, depth, state.id))
     t.open[depth].frame = 0
@@ -77,15 +83,15 @@ cdef PyObject *on_throw(PyObject *self, PyObject *const *args, size_t count, PyO
 
 
 cdef PyObject *on_return(PyObject *self, PyObject *const *args, size_t count, PyObject *names) noexcept:
-    return leave(args[0], PT_RETURN, args[2])
+    return leave(args[0], PT_RETURN, args[2], args[1])
 
 
 cdef PyObject *on_yield(PyObject *self, PyObject *const *args, size_t count, PyObject *names) noexcept:
-    return leave(args[0], PT_YIELD, args[2])
+    return leave(args[0], PT_YIELD, args[2], args[1])
 
 
 cdef PyObject *on_unwind(PyObject *self, PyObject *const *args, size_t count, PyObject *names) noexcept:
-    return leave(args[0], PT_UNWIND, args[2])
+    return leave(args[0], PT_UNWIND, args[2], args[1])
 
 
 # ---- hooks: C calls ----
@@ -122,6 +128,8 @@ cdef inline bint begin_call(PyObject *code, CodeState *state, uint32_t unit, PyO
         return False
     id = callable_id(callable, &flags)
     if id == 0:
+        if flags == OURS and site.quiet < QUIET:
+            site.quiet += 1
         return False
     t = pt_room()                  # naming it may have taken the room
     if t == NULL:
@@ -170,9 +178,10 @@ cdef PyObject *on_call(PyObject *self, PyObject *const *args, size_t count, PyOb
         state = admitted(args[0])
         if state == NULL:
             return refusal(args[0], True)
+        if is_muted(state) and call_mode == CALLS_ALL and may_disable(state, args):
+            return disabled()
     if begin_call(args[0], state, <uint32_t> (PyLong_AsSize_t(args[1]) >> 1), args[2]):
-        Py_INCREF(<object> disable)
-        return disable
+        return disabled()
     return none()
 
 
@@ -198,7 +207,7 @@ cdef void profile_enter(PyObject *code, uint32_t kind) noexcept:
 
 
 cdef void profile_leave(PyObject *code, uint32_t kind, PyObject *value) noexcept:
-    leave(code, kind, value)
+    leave(code, kind, value, NULL)
 
 
 cdef void profile_call(PyObject *code, uint32_t unit, PyObject *callable) noexcept:

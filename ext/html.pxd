@@ -10,6 +10,7 @@ from libc.string cimport memset
 
 from buffer cimport Buffer, reserve
 from columns cimport THROWN, Columns, index_of
+from values cimport find_values
 from walk cimport MAX_DEPTH, Folded, Walk, Window, enter, folded_into, is_over, leave, nanoseconds
 
 cdef enum:
@@ -24,10 +25,16 @@ cdef enum:
 cdef enum:
     LONGEST = 10             # bytes of a varint
 
+cdef struct Valued:          # a slice that tells its arguments
+    size_t row
+    uint64_t start           # ns
+    size_t depth
+
 cdef struct Page:
+    Valued *valued
+    size_t valued_count
     Buffer columns[COLUMNS]
-    const uint32_t *index    # by index_of(id): its place in the page's names
-    size_t ids               # the length of that
+    uint32_t *places         # in the page's names, by index_of(id)
     size_t slices
     size_t levels
     uint64_t first           # ns
@@ -55,10 +62,6 @@ cdef inline int append_varint(Buffer *out, uint64_t value) except -1 nogil:
     return 0
 
 
-cdef inline uint32_t place(const Page *page, uint32_t id) noexcept nogil:
-    return page.index[index_of(id)] if index_of(id) < page.ids else 0
-
-
 cdef inline int encode(Page *page, const Window *window, Walk *walk) except -1 nogil:
     """Fill in the page's columns."""
     cdef const Columns *c = window.columns
@@ -68,8 +71,9 @@ cdef inline int encode(Page *page, const Window *window, Walk *walk) except -1 n
     cdef size_t row, closed, marked = 0, folds = 0
     cdef Folded folded
     memset(last, 0, sizeof(last))
+    page.valued = <Valued *> malloc((c.values.count + 1) * sizeof(Valued))
     try:
-        if tails == NULL:
+        if tails == NULL or page.valued == NULL:
             with gil:
                 raise MemoryError
         for row in range(c.count):
@@ -82,14 +86,17 @@ cdef inline int encode(Page *page, const Window *window, Walk *walk) except -1 n
             enter(walk, window, row)
             if page.slices == 0:
                 page.first = walk.now
+            if find_values(&c.values, row) != NULL:
+                page.valued[page.valued_count] = Valued(row, walk.now, walk.top - 1)
+                page.valued_count += 1
             append_varint(&page.columns[GAP], walk.now - last[walk.top - 1])
             append_varint(&page.columns[UP], closed)
-            append_varint(&page.columns[NAME], place(page, c.name[row]))
+            append_varint(&page.columns[NAME], page.places[index_of(c.name[row])])
             if c.flags[row]:
                 append_varint(&page.columns[MARK], page.slices - marked)
                 append_varint(&page.columns[MARK], c.flags[row])
                 if c.flags[row] & THROWN:
-                    append_varint(&page.columns[MARK], place(page, c.raised[row]) + 1 if c.raised[row] else 0)
+                    append_varint(&page.columns[MARK], page.places[index_of(c.raised[row])] + 1 if c.raised[row] else 0)
                 marked = page.slices + 1
             if c.folded[row] or c.depth[row] == MAX_DEPTH - 1:
                 folded = folded_into(window, row)
@@ -143,5 +150,7 @@ cdef inline void add_uses(const Columns *c, Use *uses) noexcept nogil:
 
 cdef inline void free_page(Page *page) noexcept nogil:
     cdef size_t column
+    free(page.places)
+    free(page.valued)
     for column in range(COLUMNS):
         free(page.columns[column].bytes)

@@ -11,7 +11,8 @@ import sys
 from spool cimport PT_BLOCKING, PT_CALLABLE, PT_CODE, PT_STRING, PT_THREAD, pt_callable, pt_code, pt_thread
 from writer cimport (
     PT_MAX_TEXT, PT_NAMED, PT_UNKNOWN, PT_UNNAMED, PyCodeObject, PyDict_CheckExact, PyDict_GetItemString,
-    PyDict_GetItemWithError, PyModule_GetDict, PyObject_GenericGetDict, PyThread_get_thread_ident, Py_DECREF,
+    PyDict_GetItemWithError, PyEval_GetGlobals, PyModule_GetDict, PyObject_GenericGetDict, PyThread_get_thread_ident,
+    PyUnicode_CheckExact, Py_DECREF,
     pt_callable_name, pt_current_code, pt_glob_matches, pt_loaded_module, pt_native_thread_id, pt_new_id, pt_process_id,
     pt_put_payload, pt_thread_state, pt_trace_thread, pt_watched_function,
 )
@@ -38,6 +39,9 @@ winapi.ConnectNamedPipe _overlapped.GetQueuedCompletionStatus
 """.split())
 
 
+cdef tuple OWN = ("pytest_timeline._recorder.", "TimelineSpan")
+
+
 cdef struct Callable:
     uint64_t key
     uint64_t check
@@ -52,7 +56,16 @@ cdef class Recording:
     """What the slow paths remember of one recording: patterns, and the ids of what was already written."""
 
     cdef uint32_t serial
+    cdef uint32_t epoch    # this recording's as it is adjusted
+    cdef uint32_t asked_epoch
+    cdef uint32_t asked_sample
     cdef uint32_t call_mode
+    cdef uint32_t asked_call_mode
+    cdef bint suspended
+    cdef list args         # Functions whose arguments are kept
+    cdef list asked_args
+    cdef set matched       # the places of those in `asked_args` that are known to mean anything
+    cdef uint32_t sample   # calls of a function that are recorded in each test before it may be muted, 0 = all
     cdef list included     # globs, as bytes
     cdef list excluded
     cdef list machinery
@@ -60,6 +73,11 @@ cdef class Recording:
     cdef dict callables    # name -> id
     cdef Callable *table
     cdef Recording outer
+    cdef bint collections          # runs of the garbage collector are recorded
+    cdef uint64_t places           # how many of them, 0 = no limit
+    cdef uint64_t placed
+    cdef uint64_t placed_long
+    cdef uint64_t unplaced
 
     def __cinit__(self):
         self.table = <Callable *> calloc(CALLABLES, sizeof(Callable))
@@ -72,12 +90,30 @@ cdef class Recording:
     cdef Callable *slot(self, uint64_t key, uint64_t check) noexcept:
         return &self.table[((key >> 4) * <uint64_t> 0x9e3779b97f4a7c15 ^ check) >> 20 & (CALLABLES - 1)]
 
+    cdef bint has_place(self, uint64_t ns) noexcept:
+        """Whether another run of the collector is to be told: long ones have half of the places for themselves."""
+        cdef uint64_t long_places = self.places // 2
+        if self.places == 0:
+            return True
+        if ns >= LONG_NS and self.placed_long < long_places:
+            self.placed_long += 1
+            return True
+        if self.placed < self.places - long_places:
+            self.placed += 1
+            return True
+        self.unplaced += 1
+        return False
+
     cdef bint admit(self, PyCodeObject *code, CodeState *state) except -1:
         """Judge the code object; if it is wanted, see to it that its name is written."""
         cdef str file = exact(<object> code.co_filename)
         cdef bytes path = utf8(file)
         cdef bytes name
+        cdef bytes shown
         cdef pt_code head
+        if state.named == self.serial:
+            self.look_again(code, state)
+            return True
         if state.judged != self.serial:
             state.excluded = self.excludes(path)
             state.judged = self.serial
@@ -91,12 +127,21 @@ cdef class Recording:
         if state.id == 0:
             state.id = pt_new_id()
         name = utf8(exact(<object> code.co_qualname))[:PT_MAX_TEXT]
-        if not put(PT_CODE, state.id, &head, sizeof(head), name):
+        shown = body_name(code, file) if name == b"<module>" else name
+        if not put(PT_CODE, state.id, &head, sizeof(head), shown):
             return False
+        state.named = self.serial
         state.coroutine = (code.co_flags & COROUTINE) != 0
         state.watched = pt_watched_function(<const char *> name, <const char *> path)
-        state.epoch = self.serial | (SPECIAL if state.coroutine or state.watched else 0)
+        self.look_again(code, state)
+        remember(state)
         return True
+
+    cdef int look_again(self, PyCodeObject *code, CodeState *state) except -1:
+        """Judge again what an adjustment may change."""
+        state.kept = is_meant(self, code)
+        state.epoch = self.epoch | (SPECIAL if state.coroutine or state.watched or state.kept else 0)
+        return 0
 
     cdef bint excludes(self, bytes file) noexcept:
         cdef bint chosen = matches(self.included, file)
@@ -121,8 +166,9 @@ cdef class Recording:
         cdef Callable *place
         cdef uint32_t id
         name = pt_callable_name(callable)
-        if (<str> name).startswith("pytest_timeline._recorder."):
-            return 0               # our own
+        if (<str> name).startswith(OWN):
+            flags[0] = OURS
+            return 0
         head.flags = PT_BLOCKING if name in BLOCKING else 0
         known = self.callables.get(name)
         if known is not None:
@@ -140,6 +186,29 @@ cdef class Recording:
             place.flags = head.flags
         flags[0] = head.flags
         return id
+
+
+cdef bytes body_name(PyCodeObject *code, str file):
+    """What a person calls the module's body that runs: "import shop.cart", or "run tool.py" where it is the program.
+    What exec, eval and -c run is no module's: it stays "<module>"."""
+    cdef PyObject *current = pt_current_code()
+    cdef PyObject *variables = PyEval_GetGlobals() if current == <PyObject *> code else NULL
+    if current != NULL:
+        Py_DECREF(current)
+    if variables == NULL or not PyDict_CheckExact(variables):
+        return b"<module>"
+    name, origin = text_of(variables, "__name__"), text_of(variables, "__file__")
+    if name is None or not (origin == file or file.startswith("<frozen ")):
+        return b"<module>"
+    if name == "__main__":
+        return utf8("run " + file.replace("\\", "/").rpartition("/")[2])[:PT_MAX_TEXT]
+    return utf8("import " + name)[:PT_MAX_TEXT]
+
+
+cdef str text_of(PyObject *variables, const char *key):
+    """The variable's value if it is a str and no subclass, else None."""
+    cdef PyObject *value = PyDict_GetItemString(variables, key)
+    return <object> value if value != NULL and PyUnicode_CheckExact(value) else None
 
 
 cdef str exact(text):
@@ -170,15 +239,16 @@ cdef bint put(uint32_t kind, uint32_t id, const void *head, size_t size, bytes t
 # ---- thread names ----
 
 cdef void introduce(pt_thread_state *t) noexcept:
-    """Write who this thread is. `threading` knows its name from Thread.run on, so it is asked when the first frame
-    outside that module shows; asking current_thread() would make up a dummy."""
+    """Write who this thread is. `threading` knows its name from Thread.run on, so it is asked when that or the first
+    frame outside that module shows; asking current_thread() would make up a dummy."""
     cdef pt_thread head
     cdef int64_t name_hash
     pt_trace_thread(t)
+    tell_muted()
     try:
         head.native_id = pt_native_thread_id()
         head.ident = PyThread_get_thread_ident()
-        early = t.name_hash == 0 and in_threading_module()
+        early = t.name_hash == 0 and before_run()
         name = "" if early else thread_name(head.ident, head.native_id)
         name_hash = hash(name) or 1
         if t.seat.naming == PT_UNKNOWN or (name and name_hash != t.name_hash):
@@ -191,13 +261,15 @@ cdef void introduce(pt_thread_state *t) noexcept:
         switch_off()
 
 
-cdef bint in_threading_module() except -1:
+cdef bint before_run() except -1:
+    """Whether this is `threading`'s own code that comes before a thread's `run`."""
     cdef PyObject *code = pt_current_code()
     if code == NULL:
         return False
     file = exact(<object> (<PyCodeObject *> code).co_filename)
+    name = exact(<object> (<PyCodeObject *> code).co_qualname)
     Py_DECREF(code)
-    return file.endswith("threading.py")
+    return file.endswith("threading.py") and not name.endswith(".run")
 
 
 cdef str thread_name(unsigned long ident, uint64_t native_id):

@@ -9,6 +9,7 @@ from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 from columns cimport CUT_END, CUT_START, DIED, HEALED, RESUMED, Columns, copy_columns, free_columns, grown, reserve
+from values cimport add_text, add_values, drop_values, find_values, move_values
 
 cdef enum:
     KEPT = CUT_START | CUT_END | DIED
@@ -90,6 +91,7 @@ cdef inline void pop(Nest *n, uint64_t tick, uint8_t flags, uint32_t raised) noe
     if duration < n.threshold and not c.flags[row] & KEPT:
         # It is the last row: all below it were as short, and are folded.
         c.count = row
+        drop_values(&c.values, row)
         if n.open:
             parent = n.stack[n.open - 1].row
             c.folded[parent] += 1 + c.folded[row]
@@ -120,9 +122,21 @@ cdef inline void leave(Nest *n, uint32_t key, uint32_t id, uint64_t tick, uint8_
         n.ignored += 1
 
 
+cdef inline int take_values(Nest *n, uint32_t id, bint result, const char *text, uint32_t size) except -1 nogil:
+    """Keep what the innermost open slice was called with, if it has this id; the result, of the innermost with it."""
+    cdef size_t i = n.open
+    while i:
+        i -= 1
+        if n.stack[i].id == id:
+            return add_text(&n.columns.values, n.stack[i].row, result, text, size)
+        if not result:
+            break
+    return 0
+
+
 cdef inline int cut(Nest *n, uint64_t tick, uint64_t min_ticks, size_t budget, Columns *finished) except -1 nogil:
     """Move the window's rows to `finished`; what is open goes on in the next window."""
-    cdef size_t i, open = n.open
+    cdef size_t i, row, open = n.open
     cdef uint64_t since
     cdef Open *slice
     cdef Columns *c = finished
@@ -139,8 +153,10 @@ cdef inline int cut(Nest *n, uint64_t tick, uint64_t min_ticks, size_t budget, C
         c.flags[slice.row] |= CUT_END
         n.open = i
         since = slice.since
-        push(n, slice.key, slice.id, tick, CUT_START | c.flags[slice.row] & RESUMED)
+        row = slice.row
+        push(n, slice.key, slice.id, tick, CUT_START | c.flags[row] & RESUMED)
         slice.since = since
+        add_values(&n.columns.values, slice.row, find_values(&c.values, row))
     return 0
 
 
@@ -234,7 +250,7 @@ cdef inline int fold(Nest *n) except -1 nogil:
     """Fold every closed slice below the threshold, in one pass."""
     cdef Columns *c = &n.columns
     cdef size_t *path = NULL      # by depth: the newest row that stays
-    cdef size_t paths = 0, open = 0, i, row = 0
+    cdef size_t paths = 0, open = 0, i, row = 0, values_read = 0, values_kept = 0
     cdef uint64_t duration
     cdef uint64_t *folded = NULL  # of what the folded subtree that row i may be in went into
     cdef uint32_t depth, top = 0  # that subtree's root
@@ -245,6 +261,7 @@ cdef inline int fold(Nest *n) except -1 nogil:
         duration = c.end[i] - c.start[i]
         if folded != NULL and depth > top:
             folded[0] += 1 + c.folded[i]
+            move_values(&c.values, &values_read, &values_kept, i, SIZE_MAX)
         elif not is_open and duration < n.threshold and not c.flags[i] & KEPT:
             top = depth
             if depth:
@@ -254,8 +271,10 @@ cdef inline int fold(Nest *n) except -1 nogil:
                 folded = &c.outer_folded
                 c.outer_folded_ticks += duration
             folded[0] += 1 + c.folded[i]
+            move_values(&c.values, &values_read, &values_kept, i, SIZE_MAX)
         else:
             folded = NULL
+            move_values(&c.values, &values_read, &values_kept, i, row)
             if depth >= paths:
                 paths = max(paths * 2, <size_t> 64)
                 path = <size_t *> grown(path, paths * sizeof(size_t))
@@ -274,4 +293,5 @@ cdef inline int fold(Nest *n) except -1 nogil:
             row += 1
     free(path)
     c.count = row
+    c.values.count = values_kept
     return 0

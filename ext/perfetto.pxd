@@ -11,6 +11,7 @@ from libc.string cimport memcpy, memset, strlen
 from buffer cimport DRAIN_BYTES, Buffer, append, append_text, drain, reserve
 from columns cimport (CALLABLE, CUT_END, CUT_START, DIED, HEALED, RESUMED, THROWN, WAIT, YIELDED, Columns, Name,
                       index_of)
+from values cimport Pair, Values, find_values, next_pair
 from walk cimport (FlowEnd, Folded, MAX_DEPTH, Walk, Window, cut, enter, find, folded_into, has_place, is_over,
                    is_plain, leave, left_open, nanoseconds)
 
@@ -36,6 +37,9 @@ cdef enum Annotation:        # interned names of debug annotations
     IS_HEALED
     IS_RESUMED
     IS_YIELDED
+    ARGUMENTS
+    RETURNED
+    ANNOTATIONS              # one more than there are
 
 cdef struct Template:        # the part of a packet that is the same for each slice of a name
     uint8_t length
@@ -119,7 +123,7 @@ cdef inline int begin_sequence(Sequence *s, uint64_t track, uint64_t start) exce
     """Write the first packet: the incremental clock, the defaults, and what every sequence interns."""
     cdef Buffer *out = s.out
     cdef const char **annotation = [
-        "exception", "folded", "folded_ms", "cut", "died", "healed", "resumed", "yielded"]
+        "exception", "folded", "folded_ms", "cut", "died", "healed", "resumed", "yielded", "arguments", "returned"]
     cdef const char **text = ["start", "end", "both"]
     cdef size_t packet = open_message(out, 1)
     cdef size_t outer, inner
@@ -144,8 +148,8 @@ cdef inline int begin_sequence(Sequence *s, uint64_t track, uint64_t start) exce
     intern(out, 1, PYTHON, "python", 6)
     intern(out, 1, C, "c", 1)
     intern(out, 1, AWAIT, "await", 5)
-    for i in range(8):
-        intern(out, 3, i + 1, annotation[i], strlen(annotation[i]))
+    for i in range(1, ANNOTATIONS):
+        intern(out, 3, i, annotation[i - 1], strlen(annotation[i - 1]))
     for i in range(3):
         intern(out, 29, i + 1, text[i], strlen(text[i]))
     close_message(out, outer)
@@ -269,6 +273,29 @@ cdef inline int annotate_true(Buffer *out, Annotation name) except -1 nogil:
     return 0
 
 
+cdef inline int annotate_values(Buffer *out, const Values *values) except -1 nogil:
+    cdef Pair pair
+    cdef size_t at = 0, message = 0, entry
+    if values == NULL:
+        return 0
+    while next_pair(values, &at, &pair):
+        if pair.first:
+            message = open_message(out, 4)
+            append_uint(out, 1, ARGUMENTS)
+        entry = open_message(out, 11)                # dict_entries
+        append_string(out, 10, pair.name, pair.name_size)
+        append_string(out, 6, pair.text, pair.text_size)
+        close_message(out, entry)
+    if at:
+        close_message(out, message)
+    if values.result != NULL:
+        message = open_message(out, 4)
+        append_uint(out, 1, RETURNED)
+        append_string(out, 6, values.result, values.result_size)
+        close_message(out, message)
+    return 0
+
+
 cdef inline int annotate_folded(Buffer *out, const Window *window, size_t row) except -1 nogil:
     cdef Folded folded = folded_into(window, row)
     cdef size_t message
@@ -304,6 +331,7 @@ cdef inline int write_end(Sequence *s, uint64_t now, size_t row) except -1 nogil
         close_message(out, message)
     message = open_message(out, 11)
     append_uint(out, 9, 2)
+    annotate_values(out, find_values(&s.window.columns.values, row))
     if flags & THROWN:
         annotate_text(out, EXCEPTION, s.string_iids[index_of(raised)])
     annotate_folded(out, s.window, row)

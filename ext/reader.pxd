@@ -10,22 +10,22 @@ from awaits cimport abandon, frame_in, frame_out, switch_in, switch_out
 from columns cimport (
     CALLABLE, CUT_START, RESUMED, THROWN, YIELDED, Columns, Name, NameTable, define_name, find_name, grown,
 )
+from muted cimport Muted, add_caller
 from nest cimport (
-    C_CALL, FRAME, Nest, clamped, copy_nest, cut, enter, leave, pop, push, release, start_window,
+    C_CALL, FRAME, Nest, clamped, copy_nest, cut, enter, leave, pop, push, release, start_window, take_values,
 )
 from spool cimport (
-    PT_ASYNCIO, PT_AWAITS,
-    PT_BLOCKING, PT_C_RAISE, PT_C_RETURN, PT_CALL, PT_CALLABLE, PT_CHILD, PT_CHUNK_BYTES, PT_CHUNK_RECORDS,
-    PT_CHUNKS_OFFSET, PT_CODE, PT_CREATED, PT_DEPTH, PT_ENDED, PT_FREE, PT_FULL, PT_GREENLET, PT_ID, PT_INHERITED,
-    PT_KIND, PT_LINK, PT_MARK, PT_NOTE, PT_OWNED, PT_PAYLOAD, PT_PROCESS, PT_RAISED, PT_READY, PT_REAPED, PT_RESUME,
-    PT_RETURN, PT_START, PT_STEP, PT_STRING, PT_SWITCH, PT_TABLE_OFFSET, PT_TASK, PT_THREAD, PT_THROW, PT_UNWIND,
-    PT_YIELD, pt_callable, pt_child, pt_chunk, pt_code, pt_header, pt_link, pt_load32, pt_load64, pt_reaped, pt_record,
-    pt_store32, pt_task, pt_thread,
+    PT_ARGS, PT_ASYNCIO, PT_AWAITS, PT_BLOCKING, PT_CALL, PT_CALLABLE, PT_CHILD, PT_CHUNKS_OFFSET, PT_CHUNK_BYTES,
+    PT_CHUNK_RECORDS, PT_CODE, PT_CREATED, PT_C_RAISE, PT_C_RETURN, PT_DEPTH, PT_ENDED, PT_FREE, PT_FULL,
+    PT_GREENLET, PT_ID, PT_INHERITED, PT_KIND, PT_LINK, PT_MARK, PT_MATCHED, PT_MUTED, PT_NOTE, PT_OWNED, PT_PAYLOAD,
+    PT_PROCESS, PT_RAISED, PT_READY, PT_REAPED, PT_RESULT, PT_RESUME, PT_RETURN, PT_START, PT_STEP, PT_STRING,
+    PT_SWITCH, PT_TABLE_OFFSET, PT_TASK, PT_THREAD, PT_THROW, PT_UNWIND, PT_YIELD, pt_callable, pt_child, pt_chunk,
+    pt_code, pt_header, pt_link, pt_load32, pt_load64, pt_muted, pt_reaped, pt_record, pt_store32, pt_task, pt_thread,
 )
 from table cimport find
 from tasks cimport (
-    LONGEST_TEXT, READY, Loops, Place, Stack, Task, add_arrow, add_note, await_task, begin_scope, destroy, free_loops,
-    free_stack, hand_over, here, make_names, make_ready, set_state, take_up, task_of,
+    LONGEST_TEXT, READY, WAITING, Loops, Place, Stack, Task, add_arrow, add_note, await_task, begin_scope, destroy,
+    free_loops, free_stack, hand_over, here, make_names, make_ready, set_state, take_up, task_of,
 )
 
 cdef struct Link:            # the reader's own view of a chunk
@@ -86,11 +86,14 @@ cdef struct Reader:
     News *news               # not fetched yet
     size_t news_count
     size_t news_room
+    Muted *muted             # not fetched yet
+    size_t muted_count
     Nest lane                # which thread held the GIL: one slice a run
     Thread *running          # whose run is open
     uint32_t runner          # the last thread that ran in this window
     bint ran
     bint several             # more than one thread ran in this window
+    uint64_t matched         # bits by place: the run's first patterns of functions whose arguments are kept
     Loops loops
 
 cdef enum Pause:
@@ -126,6 +129,7 @@ cdef inline void free_reader(Reader *r) noexcept nogil:
     free(r.mark.text)
     forget_news(r)
     free(r.news)
+    free(r.muted)
     release(&r.lane)
     free_loops(&r.loops)
 
@@ -443,6 +447,8 @@ cdef inline int take_of_loop(Reader *r, Thread *t, uint32_t kind, uint32_t depth
     elif kind == PT_READY:
         make_ready(&r.loops, k, task, t.serial, tick)
     elif kind == PT_ENDED:
+        # It seems to wait where what awaited its frames is excluded: an async generator's yield of a value.
+        destroy(&r.loops, task, task.since if task.state == WAITING else tick)
         begin_scope(k, depth, Place(True, id, t.serial, task.ran, 0))
     elif k.open and id != k.steps[k.open - 1].task.id:
         await_task(k.steps[k.open - 1].task, id)
@@ -545,6 +551,14 @@ cdef inline int take_payload(Reader *r, Thread *t, uint64_t word, char *data, ui
             destroy(&r.loops, task, tick)
     elif kind == PT_SWITCH:
         go_to(r, t, id, tick)
+    elif kind == PT_ARGS or kind == PT_RESULT:
+        take_values(t.stack.nest, id, kind == PT_RESULT, data, size)
+        if t.stack.open and t.stack.steps[t.stack.open - 1].task.history != NULL:
+            take_values(&t.stack.steps[t.stack.open - 1].task.history.frames, id, kind == PT_RESULT, data, size)
+    elif kind == PT_MATCHED:
+        r.matched |= <uint64_t> 1 << id if id < 64 else 0
+    elif kind == PT_MUTED and size >= sizeof(pt_muted):
+        add_muted(r, t, id, <pt_muted *> data, tick)
     elif kind == PT_PROCESS:
         r.command = <char *> grown(r.command, size + 1)
         r.command_size = size
@@ -562,6 +576,24 @@ cdef inline int take_payload(Reader *r, Thread *t, uint64_t word, char *data, ui
         add_news(r, News(tick, (<pt_child *> (data - sizeof(pt_child))).tick, kind, id, t.serial, 0, False, size, data))
     elif kind == PT_REAPED and size >= sizeof(pt_reaped):
         add_news(r, News(tick, 0, kind, id, t.serial, (<pt_reaped *> data).status, (<pt_reaped *> data).known, 0, data))
+    return 0
+
+
+cdef inline int add_muted(Reader *r, Thread *t, uint32_t id, const pt_muted *about, uint64_t tick) except -1 nogil:
+    cdef Nest *nest = t.stack.nest
+    cdef Muted *muted
+    cdef size_t i
+    r.muted = <Muted *> grown(r.muted, (r.muted_count + 1) * sizeof(Muted))
+    muted = &r.muted[r.muted_count]
+    muted.tick = tick
+    muted.thread = t.serial
+    muted.id = id
+    muted.share = about.share
+    muted.count = 0
+    add_caller(muted, id)
+    for i in range(nest.open):
+        add_caller(muted, nest.stack[nest.open - 1 - i].id)
+    r.muted_count += 1
     return 0
 
 

@@ -17,21 +17,27 @@ import os
 import sys
 
 from spool cimport (
-    PT_INSTANT, PT_MARK, PT_PROCESS, PT_SESSION_BEGIN, PT_SESSION_END, PT_SPAN_BEGIN, PT_SPAN_END, PT_TEST_BEGIN,
-    PT_TEST_END, pt_choose_clock, pt_monotonic_ns, pt_now,
+    PT_COUNTER, PT_INSTANT, PT_MARK, PT_PROCESS, PT_SESSION_BEGIN, PT_SESSION_END, PT_SPAN_BEGIN, PT_SPAN_END,
+    PT_TEST_BEGIN, PT_TEST_END, PT_USER_BEGIN, PT_USER_END, pt_choose_clock, pt_monotonic_ns, pt_now,
 )
 from writer cimport (
-    PT_CAN_DETACH, PT_HAS_MONITORING, PT_MAX_PAYLOAD, PT_NAMED, PT_UNNAMED, pt_begin, pt_children, pt_children_alive,
-    pt_current, pt_finish, pt_go_on, pt_introduce, pt_leave_greenlets, pt_me, pt_pause, pt_profile_call,
-    pt_profile_call_end, pt_profile_enter, pt_profile_leave, pt_spawn_detached, pt_states, pt_states_used,
+    PT_CAN_DETACH, PT_HAS_MONITORING, PT_MAX_PAYLOAD, PT_NAMED, PT_UNNAMED, PyThreadState_EnterTracing,
+    PyThreadState_Get, PyThreadState_LeaveTracing, pt_begin, pt_children, pt_children_alive,
+    pt_current, pt_finish, pt_go_on, pt_introduce, pt_leave_greenlets, pt_look_back, pt_me, pt_pause, pt_profile_call,
+    pt_profile_call_end, pt_profile_enter, pt_profile_leave, pt_room, pt_spawn_detached, pt_states, pt_states_used,
     pt_tap_processes,
 )
 
 include "codes.pxi"
 include "hooks.pxi"
 include "slowpaths.pxi"
+include "muting.pxi"
 include "names.pxi"
+include "arguments.pxi"
+include "repr.pxi"
 include "arming.pxi"
+include "collections.pxi"
+include "telling.pxi"
 
 MARKS = {
     "SESSION_BEGIN": PT_SESSION_BEGIN,
@@ -41,26 +47,48 @@ MARKS = {
     "SPAN_BEGIN": PT_SPAN_BEGIN,
     "SPAN_END": PT_SPAN_END,
     "INSTANT": PT_INSTANT,
+    "USER_BEGIN": PT_USER_BEGIN,
+    "USER_END": PT_USER_END,
+    "COUNTER": PT_COUNTER,
 }
+
+
+CALL_MODES = {"none": CALLS_NONE, "auto": CALLS_AUTO, "all": CALLS_ALL}
+cdef uint32_t epochs = 0            # given so far
 
 
 cdef void become(Recording next_recording):
     """Make `next_recording` (None: nothing) what the hooks record into."""
-    global epoch, call_mode, recording
+    global epoch, serial, call_mode, suspended, sample, recording
     recording = next_recording
-    call_mode = CALLS_NONE if next_recording is None else next_recording.call_mode
-    epoch = 0 if next_recording is None else next_recording.serial
+    if next_recording is None:
+        epoch, serial, call_mode, suspended, sample = 0, NOBODY, CALLS_NONE, False, 0
+    else:
+        epoch, serial = next_recording.epoch, next_recording.serial
+        call_mode, suspended = next_recording.call_mode, next_recording.suspended
+        sample = next_recording.sample
+
+
+cdef uint32_t new_epoch():
+    global epochs
+    epochs += 1
+    return epochs
 
 
 # ---- the module's interface: see _recorder.pyi ----
 
-def start(str directory, *, uint32_t clock, str c_calls="auto", included=(), excluded=(), machinery=()):
-    global quick_ticks, resumed
+def start(str directory, *, uint32_t clock, str c_calls="auto", included=(), excluded=(), machinery=(), args=(),
+          bint full=False, uint32_t sample=SAMPLE, uint64_t hot_ns=HOT_NS):
+    global quick_ticks, hot_ticks, resumed
     cdef Recording fresh = Recording()
     cdef uint64_t ns = pt_monotonic_ns()
     cdef uint64_t tick = pt_now(clock)
     cdef int error
-    fresh.call_mode = {"none": CALLS_NONE, "auto": CALLS_AUTO, "all": CALLS_ALL}[c_calls]
+    fresh.call_mode = fresh.asked_call_mode = CALL_MODES[c_calls]
+    fresh.args = fresh.asked_args = [Functions(pattern) for pattern in args]
+    fresh.matched = set()
+    fresh.epoch = fresh.asked_epoch = new_epoch()
+    fresh.sample = fresh.asked_sample = sample if PT_CAN_MUTE and not full else 0
     fresh.included = [fsencoded(glob) for glob in included]
     fresh.excluded = [fsencoded(glob) for glob in excluded]
     fresh.machinery = [fsencoded(glob) for glob in machinery]
@@ -69,6 +97,7 @@ def start(str directory, *, uint32_t clock, str c_calls="auto", included=(), exc
     fresh.outer = recording
     if extra_index < 0:
         claim_extra()
+    unmute()
     path = fsencoded(directory)
     error = pt_begin(path, clock)
     if error:
@@ -76,7 +105,9 @@ def start(str directory, *, uint32_t clock, str c_calls="auto", included=(), exc
     fresh.serial = pt_current.serial
     ns = pt_monotonic_ns() - ns
     if ns:
-        quick_ticks = (pt_now(clock) - tick) * QUICK_NS // ns
+        tick = pt_now(clock) - tick
+        quick_ticks = tick * QUICK_NS // ns
+        hot_ticks = tick * hot_ns // ns
     become(fresh)
     resumed = False
     try:
@@ -99,6 +130,7 @@ def stop():
     if recording is None:
         return
     outer = recording.outer
+    unmute()
     become(outer)
     resumed = outer is not None
     pt_finish()
@@ -106,9 +138,49 @@ def stop():
         pt_leave_greenlets()
         pt_tap_processes(0)
         disarm()
-    elif PT_HAS_MONITORING:
+        leave_collections()
+    else:
         arm()
-        sys.monitoring.restart_events()
+        if PT_HAS_MONITORING:
+            sys.monitoring.restart_events()
+
+
+def adjust(*, str c_calls=None, args=(), bint full=False):
+    cdef uint32_t mode
+    cdef bint rearm
+    if recording is None:
+        return
+    unmute()
+    mode = recording.asked_call_mode if c_calls is None else CALL_MODES[c_calls]
+    rearm = mode != recording.call_mode
+    if args:
+        recording.args = recording.asked_args + [Functions(pattern) for pattern in args]
+        recording.epoch = new_epoch()
+    else:
+        recording.args = recording.asked_args
+        recording.epoch = recording.asked_epoch
+    recording.call_mode = mode
+    recording.sample = 0 if full else recording.asked_sample
+    become(recording)
+    if rearm:
+        arm_again()
+        if PT_HAS_MONITORING and mode == CALLS_ALL:
+            sys.monitoring.restart_events()  # sites that showed quick calls were switched off
+
+
+def suspend():
+    if recording is not None and not suspended:
+        unmute()
+        recording.suspended = True
+        become(recording)
+        arm_again()
+
+
+def resume():
+    if recording is not None and suspended:
+        recording.suspended = False
+        become(recording)
+        arm_again()
 
 
 def active():
@@ -119,6 +191,9 @@ def mark(uint32_t code, bytes payload):
     if recording is not None:
         if len(payload) > PT_MAX_PAYLOAD:
             raise ValueError(f"a mark of {len(payload)} bytes, more than {PT_MAX_PAYLOAD}")
+        pt_room()                  # a thread's first record says who it is
+        if code == PT_TEST_BEGIN:
+            begin_muting()
         put(PT_MARK, code, NULL, 0, payload)
 
 
@@ -142,11 +217,26 @@ def refresh():
             pt_states[i].end = pt_states[i].cursor  # so that its next record looks
     if not pt_current.file.off and not armed():
         disarmed += 1
-        try:
-            arm()
-        except RuntimeError:
-            pt_current.file.off = 1
-            pt_current.error = -1
+        arm_again()
+
+
+def collections(uint64_t most):
+    cdef uint64_t unplaced = 0
+    if recording is not None:
+        unplaced = recording.unplaced
+        recording.places = most
+        recording.placed = recording.placed_long = recording.unplaced = 0
+        recording.collections = True
+        hear_collections()
+    return unplaced
+
+
+def unseen(function, *args):
+    PyThreadState_EnterTracing(PyThreadState_Get())
+    try:
+        return function(*args)
+    finally:
+        PyThreadState_LeaveTracing(PyThreadState_Get())
 
 
 def losses():
@@ -193,6 +283,7 @@ def spawn_detached(argv):
 
 
 pt_introduce = introduce
+pt_look_back = look_back
 pt_profile_enter = profile_enter
 pt_profile_leave = profile_leave
 pt_profile_call = profile_call

@@ -112,15 +112,21 @@ cdef class Source(Mapping):
         """
         self.path = path
         self.remap()
-        if pt_load64(&self.head().magic) != PT_MAGIC:
-            if self.head().magic:
-                raise ValueError(f"{path} is not a spool")
+        cdef uint64_t magic = pt_load64(&self.head().magic)  # once: its writer may write it now
+        if magic == 0:
             raise BlockingIOError(f"{path} is not ready")
+        if magic != PT_MAGIC:
+            raise ValueError(f"{path} is not a spool")
         if self.head().version != PT_VERSION:
             raise ValueError(f"{path} has version {self.head().version}, not {PT_VERSION}")
 
-    def beat(self, uint64_t monotonic_ns):
-        """Tell the writer that its reader is alive."""
+    @property
+    def file_chunks(self):
+        return pt_load32(&self.head().chunks)
+
+    def beat(self, uint64_t monotonic_ns, uint32_t room):
+        """Tell the writer that its reader is alive, and how many chunks its file may have."""
+        pt_store32(&self.head().room, room)
         pt_store64(&self.head().heartbeat_ns, monotonic_ns)
 
     def stop(self):

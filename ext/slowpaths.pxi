@@ -5,7 +5,7 @@ from cpython.ref cimport Py_INCREF
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from spool cimport PT_RAISED, PT_RETURN, PT_THROW, PT_UNWIND, PT_WORD, PT_YIELD, pt_now
+from spool cimport PT_RAISED, PT_RETURN, PT_START, PT_THROW, PT_UNWIND, PT_WORD, PT_YIELD, pt_now
 from writer cimport (
     PyCodeObject, PyErr_Clear, PyExceptionInstance_Check, Py_None, Py_TYPE, pt_callable_key, pt_current, pt_deepen,
     pt_depth, pt_enter_coroutine, pt_is_outermost, pt_put, pt_room, pt_set_extra, pt_thread_state, pt_tick_source,
@@ -22,6 +22,8 @@ cdef PyObject *enter_slowly(PyObject *code, uint32_t kind) noexcept:
     t = pt_room()
     if t == NULL:
         return none()
+    if is_muted(state):
+        return disabled() if kind != PT_THROW else none()
     depth = pt_depth(t)
     if depth >= t.depths and not pt_deepen(t, depth):
         return none()
@@ -35,26 +37,37 @@ cdef PyObject *enter_slowly(PyObject *code, uint32_t kind) noexcept:
     t.open[depth].call = 0
     if state.watched:
         pt_watch_entry(state.watched, depth)
+    if state.kept and kind == PT_START and t.paused == NULL:
+        tell_arguments(code, state.id)
     return none()
 
 
-cdef PyObject *leave_slowly(PyObject *code, uint32_t kind, PyObject *value) noexcept:
+cdef PyObject *leave_slowly(PyObject *code, uint32_t kind, PyObject *value, PyObject *offset) noexcept:
     """`leave`, likewise. `value` is what is returned, yielded or raised; NULL where that is not told."""
     cdef CodeState *state = state_of(code)
+    cdef bint known = is_known(state)
     cdef pt_thread_state *t
     cdef uint32_t depth
-    if not is_known(state):
-        state = admitted(code)
-        if state == NULL:
-            return refusal(code, kind != PT_UNWIND)
-        if not resumed:
-            return none()          # entered before this recording
+    if is_muted(state):
+        return leave_muted(code, state, kind, value, offset)
+    state = admitted(code)
+    if state == NULL:
+        return refusal(code, kind != PT_UNWIND)
+    if not known and not resumed:
+        return none()              # entered before this recording
     t = pt_room()
     if t == NULL:
         return none()
+    if is_muted(state):            # by now
+        return leave_muted(code, state, kind, value, offset)
     depth = pt_depth(t)
     if depth >= t.depths or t.open[depth].frame != state.id:
         return none()
+    if state.kept and kind == PT_RETURN and t.paused == NULL:
+        tell_result(value, state.id)
+        t = pt_room()
+        if t == NULL or depth >= t.depths:  # a repr may have done anything: forked, stopped the recording
+            return none()
     if kind == PT_UNWIND:
         t = tell_raised(t, value)
     elif kind == PT_YIELD and (state.watched or pt_is_outermost(t, depth)):
@@ -75,15 +88,19 @@ cdef PyObject *refusal(PyObject *code, bint may_disable) noexcept:
     cdef CodeState *state = state_of(code)
     cdef bint final = pt_current == NULL or pt_current.file.off or (state != NULL and state.excluded)
     if may_disable and final and disable != NULL:
-        Py_INCREF(<object> disable)
-        return disable
+        return disabled()
     return none()
+
+
+cdef inline PyObject *disabled() noexcept:
+    Py_INCREF(<object> disable)
+    return disable
 
 
 cdef CodeState *admitted(PyObject *code) noexcept:
     """At first sight of a code object in this recording judge it and write its name. NULL if it is not recorded."""
     cdef CodeState *state = state_of(code)
-    if is_known(state) and epoch:
+    if state != NULL and epoch and state.epoch & ~<uint32_t> (SPECIAL | MUTED) == epoch:
         return state
     if epoch == 0 or pt_current == NULL or pt_current.file.off:
         return NULL
@@ -95,7 +112,7 @@ cdef CodeState *admitted(PyObject *code) noexcept:
             PyErr_Clear()
             free(state)
             return NULL
-    if state.judged == epoch and state.excluded:
+    if state.judged == serial and state.excluded:
         return NULL
     try:
         return state if recording.admit(<PyCodeObject *> code, state) else NULL

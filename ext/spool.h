@@ -85,6 +85,10 @@ enum pt_kind {
     PT_LINK = 25,     /* work or a result changes threads: pt_link; id is a token, the same at both ends */
     PT_NOTE = 26,     /* of task `id`, 0 = of none that is known: a few words, such as "never awaited: fetch" */
     PT_SWITCH = 27,   /* the thread goes on in greenlet `id`, a PT_TASK of its own stack; 0 = in its main one */
+    PT_MUTED = 28,    /* function `id` (a PT_CODE), called from here, is recorded no more in this test: pt_muted */
+    PT_ARGS = 29,     /* the innermost open frame, of function `id`, was called with: names and reprs, a NUL after each */
+    PT_RESULT = 30,   /* the innermost open frame of function `id` is about to return: the value's repr */
+    PT_MATCHED = 31,  /* the run's `id`th pattern of functions whose arguments are kept (0, 1, ...) means one that runs */
 };
 
 /* What an id stands for is written once, before its first use, by any thread. Ids start at 1, are unique in a
@@ -125,12 +129,16 @@ enum pt_task_kind { PT_ASYNCIO = 0, PT_TRIO = 1, PT_GREENLET = 2 };
 #define PT_CREATED 1u
 
 typedef struct {
+    uint32_t share; /* of this thread's time, while it was recorded, in millionths */
+} pt_muted;
+
+typedef struct {
     uint32_t depth; /* taken up: of the frame that does, until it is left; 0 = handed over here */
     uint32_t taken;
 } pt_link;
 
-/* The test run's own story, written by the plugin in the thread that runs the tests.
- * docs/spool-format.md lists the keys of each object. */
+/* The test run's own story is written by the plugin in the thread that runs the tests; what is said beside it, from
+ * PT_INSTANT on, by any thread of any process. docs/spool-format.md lists the keys of each object. */
 enum pt_mark {
     PT_SESSION_BEGIN = 1,
     PT_SESSION_END = 2,
@@ -139,6 +147,10 @@ enum pt_mark {
     PT_SPAN_BEGIN = 5,
     PT_SPAN_END = 6,
     PT_INSTANT = 7,
+    PT_USER_BEGIN = 8,
+    PT_USER_END = 9,
+    PT_COUNTER = 10,
+    PT_COLLECTED = 11,
 };
 
 /* FREE -> OWNED (writer) -> FULL (writer) -> zeroed, FREE (reader) */
@@ -176,6 +188,8 @@ typedef struct {
     uint32_t free_threaded; /* set by the writer: no GIL, so no GIL lane */
     uint64_t clock_error_ns; /* of a process on another host, whose ticks were translated: by so much they may be off */
     char parent[256]; /* file name of the spool of the process that forked this one, or "" */
+    uint32_t room;    /* atomic, set by the reader: chunks that the file may have */
+    uint32_t reserved;
 } pt_header;
 
 #endif

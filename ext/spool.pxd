@@ -19,9 +19,10 @@ cdef extern from "spool.h" nogil:
         PT_START, PT_RESUME, PT_THROW, PT_RETURN, PT_YIELD, PT_UNWIND, PT_CALL, PT_C_RETURN, PT_C_RAISE, PT_RAISED
         PT_INHERITED, PT_STEP, PT_READY, PT_AWAITS, PT_ENDED
         PT_PAYLOAD, PT_STRING, PT_CODE, PT_CALLABLE, PT_THREAD, PT_PROCESS, PT_MARK, PT_CHILD, PT_REAPED
-        PT_TASK, PT_LINK, PT_NOTE, PT_SWITCH
+        PT_TASK, PT_LINK, PT_NOTE, PT_SWITCH, PT_MUTED, PT_ARGS, PT_RESULT, PT_MATCHED
         PT_ASYNCIO, PT_TRIO, PT_GREENLET
         PT_SESSION_BEGIN, PT_SESSION_END, PT_TEST_BEGIN, PT_TEST_END, PT_SPAN_BEGIN, PT_SPAN_END, PT_INSTANT
+        PT_USER_BEGIN, PT_USER_END, PT_COUNTER, PT_COLLECTED
         PT_FREE, PT_OWNED, PT_FULL
 
     ctypedef struct pt_code:
@@ -48,6 +49,9 @@ cdef extern from "spool.h" nogil:
         uint32_t parent
         uint16_t kind
         uint16_t flags
+
+    ctypedef struct pt_muted:
+        uint32_t share
 
     ctypedef struct pt_link:
         uint32_t depth
@@ -80,6 +84,7 @@ cdef extern from "spool.h" nogil:
         uint32_t free_threaded
         uint64_t clock_error_ns
         char parent[256]
+        uint32_t room
 
 cdef extern from "compat.h" nogil:
     uint64_t pt_load64(uint64_t *address)  # acquire

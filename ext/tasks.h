@@ -171,6 +171,19 @@ static pt_known_task *pt_know_task(PyObject *task, uint16_t kind)
     return known;
 }
 
+/* How many recorded frames of this id are open, on the stacks of all threads and greenlets. */
+static PT_COLD uint32_t pt_count_open(uint32_t frame)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < pt_states_used; i++)
+        for (uint32_t depth = 0; depth < pt_states[i]->depths; depth++)
+            count += pt_states[i]->open[depth].frame == frame;
+    for (size_t i = 0; i < pt_tasks_room; i++)
+        for (uint32_t depth = 0; pt_tasks[i] && depth < pt_tasks[i]->stack.depths; depth++)
+            count += pt_tasks[i]->stack.open[depth].frame == frame;
+    return count;
+}
+
 /* ---- what the spool knows of them ---- */
 
 /* Write a PT_TASK if this file has none yet, or another name. 0 when the task may not be named in a record. */

@@ -576,7 +576,7 @@ cdef inline int await_task(Task *task, uint32_t id) except -1 nogil:
 
 
 cdef inline int destroy(Loops *l, Task *task, uint64_t tick) except -1 nogil:
-    """The task is gone, and was not done."""
+    """The task is over, and no frame of it was seen to end."""
     cdef History *h = task.history
     if task.running or task.ended or task.stack != NULL:
         return 0
@@ -584,10 +584,20 @@ cdef inline int destroy(Loops *l, Task *task, uint64_t tick) except -1 nogil:
     task.ended = max(tick, <uint64_t> 1)
     if h != NULL:
         tick = clamped(&h.frames, tick)
+        if h.waits and h.frames.stack[h.frames.open - 1].since == tick:
+            forget_wait(h)  # for no time
         if h.waits:
             end_innermost(h, tick, 0, 0)
         leave_frames(h, 0, tick)
     return 0
+
+
+cdef inline void forget_wait(History *h) noexcept nogil:
+    """Forget that it waits, if nothing came after that."""
+    if h.waits and h.frames.stack[h.frames.open - 1].row == h.frames.columns.count - 1:
+        h.frames.open -= 1
+        h.frames.columns.count -= 1
+        h.waits = False
 
 
 cdef inline int stop(Loops *l, Task *task, uint32_t state, uint64_t tick) except -1 nogil:

@@ -9,6 +9,7 @@ of 0 ns. Slices too deep for a viewer are folded into the deepest one drawn.
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from columns cimport CODE, CUT_END, CUT_START, WAIT, Columns, Name, NameTable, find_name
+from values cimport find_values
 
 cdef enum:
     MAX_DEPTH = 512  # trace_processor takes no deeper slice: it drops it, or puts it at the top
@@ -101,9 +102,10 @@ cdef inline size_t left_open(const Walk *walk, const Window *window) noexcept no
 
 
 cdef inline bint is_plain(const Window *window, size_t row, uint8_t flags) noexcept nogil:
-    """Whether a slice has none of `flags` and nothing was folded into it."""
+    """Whether a slice has none of `flags`, no values, and nothing was folded into it."""
     cdef const Columns *c = window.columns
-    return not (c.flags[row] & flags or c.folded[row] or row < window.continued or c.depth[row] == MAX_DEPTH - 1)
+    return not (c.flags[row] & flags or c.folded[row] or row < window.continued or c.depth[row] == MAX_DEPTH - 1
+                or find_values(&c.values, row) != NULL)
 
 
 cdef inline Folded folded_into(const Window *window, size_t row) noexcept nogil:

@@ -141,7 +141,7 @@ static PT_COLD int pt_grow(pt_writer *writer, uint32_t count)
     pt_file *file = writer->file;
     char path[PT_PATH_BYTES + 80];
     void *memory = NULL;
-    if (file->chunks + count > PT_MAX_CHUNKS)
+    if (file->chunks + count > PT_MAX_CHUNKS || file->chunks + count > pt_load32(&file->header->room))
         return ENOSPC;
     snprintf(path, sizeof path, "%s/%s", writer->directory, writer->name);
     int error = pt_map_file(path, 0, PT_CHUNKS_OFFSET + (uint64_t)file->chunks * PT_CHUNK_BYTES,
@@ -182,6 +182,7 @@ static PT_COLD int pt_open_file(pt_writer *writer, const char *parent)
     header->free_threaded = PT_FREE_THREADED;
     header->heartbeat_ns = header->start_monotonic_ns; /* the reader has yet to find it */
     snprintf(header->parent, sizeof header->parent, "%s", parent);
+    header->room = PT_MAX_CHUNKS;
     memcpy(writer->name, name, sizeof name);
     file->header = header;
     file->table = (pt_chunk *)((char *)memory + PT_TABLE_OFFSET);
@@ -463,10 +464,16 @@ static PT_COLD void pt_take_over(void)
     }
 }
 
+/* Looks at the records that filled a chunk; set by recorder.pyx. */
+static void (*pt_look_back)(const pt_record *records);
+
 /* The cursor met the end: a new chunk, or a thread whose name is still looked for at each of its records. */
 static PT_COLD pt_thread_state *pt_refill(void)
 {
-    pt_thread_state *t = pt_take_room(1);
+    pt_thread_state *t = pt_me;
+    if (t->limit && t->cursor == t->limit && !t->paused)
+        pt_look_back(t->limit - PT_CHUNK_RECORDS);
+    t = pt_take_room(1);
     if (t && t->seat->naming != PT_NAMED && !pt_in_sink(t)) {
         pt_introduce(t);
         if (pt_inherit && pt_inherited_pid != pt_process_id())

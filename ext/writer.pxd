@@ -4,8 +4,49 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from spool cimport pt_header, pt_record
 
+cdef extern from "Python.h":
+    ctypedef struct PyCodeObject:
+        PyObject *co_filename
+        PyObject *co_qualname
+        int co_firstlineno
+        int co_flags
+    ctypedef struct PyFrameObject:
+        pass
+    const int CO_VARARGS, CO_VARKEYWORDS
+    PyObject *Py_None
+    PyTypeObject *Py_TYPE(PyObject *)
+    Py_ssize_t Py_SIZE(PyObject *) nogil
+    bint PyUnicode_CheckExact(PyObject *)
+    const char *PyUnicode_AsUTF8AndSize(object, Py_ssize_t *) except NULL
+    size_t PyLong_AsSize_t(PyObject *) nogil
+    PyObject *PyDict_GetItemString(PyObject *, const char *)
+    PyObject *PyDict_GetItemWithError(PyObject *, PyObject *) except? NULL
+    PyObject *PyModule_GetDict(PyObject *)
+    bint PyDict_CheckExact(PyObject *)
+    PyObject *PyEval_GetGlobals()
+    object PyObject_GenericGetDict(PyObject *, void *)
+    unsigned long PyThread_get_thread_ident()
+    long PyLong_AsLong(PyObject *)
+    int PyUnicode_CompareWithASCIIString(PyObject *, const char *)
+    void *PyThreadState_Get()
+    void PyThreadState_EnterTracing(void *)
+    void PyThreadState_LeaveTracing(void *)
+    bint PyDict_Next(PyObject *, Py_ssize_t *, PyObject **, PyObject **)
+    bint PyFunction_Check(PyObject *)
+    PyObject *PyObject_Repr(PyObject *)
+    Py_ssize_t PyObject_Size(PyObject *)
+    bint PyObject_TypeCheck(PyObject *, PyTypeObject *)
+    void PyErr_Clear()
+    PyObject *PyErr_Occurred()
+    void PyErr_Fetch(PyObject **, PyObject **, PyObject **)
+    int PyErr_SetInterruptEx(int)
+    void Py_DECREF(PyObject *)
+    void Py_XDECREF(PyObject *)
+    bint PyExceptionInstance_Check(PyObject *)
+
 cdef extern from "compat.h" nogil:
     int PT_HAS_MONITORING
+    int PT_FREE_THREADED
     int pt_request_extra(void (*free_function)(void *) noexcept nogil)
     void pt_try_plain_extra(PyObject *code, Py_ssize_t index, void *expected)
     void *pt_extra_of(PyObject *code, Py_ssize_t index)
@@ -35,14 +76,17 @@ cdef extern from "writer.h" nogil:
     ctypedef struct pt_thread_state:
         pt_record *cursor
         pt_record *end
+        pt_record *paused
         pt_open *open
         uint32_t depths
         pt_open_call *calls
+        pt_record *paused
         pt_seat *seat
         int64_t name_hash
         uint32_t alive
     ctypedef struct pt_file:
         pt_header *header
+        uint32_t serial
         uint32_t alive
         uint32_t off
     ctypedef struct pt_writer:
@@ -72,6 +116,13 @@ cdef extern from "writer.h" nogil:
 
 cdef extern from "writer.h":
     void (*pt_introduce)(pt_thread_state *) noexcept
+    void (*pt_look_back)(const pt_record *) noexcept
+
+cdef extern from "exits.h":
+    bint pt_exit_is_behind(PyObject *code, uint32_t exit, uint32_t count) noexcept
+
+cdef extern from "tasks.h":
+    uint32_t pt_count_open(uint32_t frame) nogil
 
 cdef extern from "naming.h":
     object pt_callable_name(PyObject *callable)
@@ -106,6 +157,7 @@ cdef extern from "processes.h":
 cdef extern from "callback.h":
     ctypedef PyObject *(*pt_vectorcall "vectorcallfunc")(PyObject *, PyObject *const *, size_t, PyObject *) noexcept
     object pt_new_callback(pt_vectorcall call)
+    void pt_set_call(PyObject *callback, pt_vectorcall call)
 
 cdef extern from "profile311.h":
     void (*pt_profile_enter)(PyObject *code, uint32_t kind) noexcept
@@ -115,24 +167,9 @@ cdef extern from "profile311.h":
     void pt_set_profiler(int on)
     bint pt_profiler_is_set()
 
-cdef extern from "Python.h":
-    ctypedef struct PyCodeObject:
-        PyObject *co_filename
-        PyObject *co_qualname
-        int co_firstlineno
-        int co_flags
-    PyObject *Py_None
-    PyTypeObject *Py_TYPE(PyObject *)
-    Py_ssize_t Py_SIZE(PyObject *) nogil
-    bint PyUnicode_CheckExact(PyObject *)
-    const char *PyUnicode_AsUTF8AndSize(object, Py_ssize_t *) except NULL
-    size_t PyLong_AsSize_t(PyObject *) nogil
-    PyObject *PyDict_GetItemString(PyObject *, const char *)
-    PyObject *PyDict_GetItemWithError(PyObject *, PyObject *) except? NULL
-    PyObject *PyModule_GetDict(PyObject *)
-    bint PyDict_CheckExact(PyObject *)
-    object PyObject_GenericGetDict(PyObject *, void *)
-    unsigned long PyThread_get_thread_ident()
-    void PyErr_Clear()
-    void Py_DECREF(PyObject *)
-    bint PyExceptionInstance_Check(PyObject *)
+cdef extern from "arguments.h":
+    PyFrameObject *pt_frame_of(PyObject *code)
+    PyObject *pt_module_of(PyFrameObject *frame)
+    int pt_count_parameters(const PyCodeObject *code)
+    PyObject *pt_parameter_name(const PyCodeObject *code, int place)
+    PyObject *pt_parameter(PyFrameObject *frame, const PyCodeObject *code, int place)

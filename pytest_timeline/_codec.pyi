@@ -1,7 +1,6 @@
 """Spool bytes to columns to encoded bytes; built from ext/codec.pyx."""
 
-from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from pytest_timeline.timeline.model import Flow
@@ -18,6 +17,8 @@ class Slices:
     @property
     def start(self) -> int: ...
     @property
+    def end(self) -> int: ...
+    @property
     def folded(self) -> int: ...
     @property
     def folded_totals(self) -> tuple[int, int]: ...
@@ -25,6 +26,17 @@ class Slices:
     def outer_folded(self) -> tuple[int, int]: ...
     def __len__(self) -> int: ...
     def open(self) -> list[tuple[int, int]]: ...
+    def at(self, tick: int) -> list[tuple[int, int, int]]: ...
+    def spent(self, begin: int, end: int) -> dict[int, int]: ...
+    def thrown(self, tick: int) -> dict[int, int]: ...
+    def select(
+        self, ids: Collection[int], min_ticks: int, most: int
+    ) -> tuple[int, int, list[tuple[int, int, int, int, int, int, int | None]]]:
+        """Return (how many, their ticks, [(start, end, name, depth, flags, raised, the parent's name)]).
+
+        The ticks are those of the outermost of them. Of more than `most` only the longest are listed, in their order.
+        """
+
     def add(
         self,
         start: int,
@@ -37,6 +49,11 @@ class Slices:
         folded_ticks: int = 0,
     ) -> None: ...
     def rows(self) -> list[tuple[int, int, int, int, int, int, int, int]]: ...
+    @property
+    def values_bytes(self) -> int: ...
+    @property
+    def values_lost(self) -> int: ...
+    def values(self) -> dict[int, tuple[dict[str, str], str | None]]: ...
 
 Tasks = tuple[
     list[tuple[int, str, int, int, int, int, bool, int, bool, bool, int, int, int, Slices, Slices]],
@@ -108,14 +125,25 @@ class Spool:
     def adopt(self, names: Names) -> None: ...
     def limit(self, min_ticks: int, max_slices: int, block_ticks: int = 0) -> None: ...
     def close(self) -> None: ...
-    def beat(self, monotonic_ns: int) -> None: ...
+    @property
+    def file_chunks(self) -> int: ...
+    def beat(self, monotonic_ns: int, room: int) -> None: ...
     def stop(self) -> None: ...
+    @property
+    def matched(self) -> int: ...
     @property
     def clock_error_ns(self) -> int: ...
     @property
     def pending(self) -> bool: ...
     def news(self) -> list[tuple[Any, ...]]: ...
+    def muted(self) -> list[tuple[int, int, int, float, list[int]]]:
+        """Return what was read since the last call of functions that are recorded no more.
+
+        (tick, thread serial, name id, the function's share of that thread's time before, names of its callers).
+        """
+
     def drain(self, until: int) -> tuple[int, int, int, bytes] | None: ...
+    def speaker(self, serial: int) -> tuple[int, str, str]: ...
     def cut(self, tick: int) -> Recorded: ...
     def snapshot(self, tick: int) -> Recorded: ...
     def stacks(self) -> list[tuple[int, int, str, list[tuple[int, int]]]]: ...
@@ -124,6 +152,24 @@ class Spool:
 def now(clock: int) -> int: ...
 def monotonic_ns() -> int: ...
 def anchor(clock: int) -> tuple[int, int]: ...
+def uint(field: int, value: int) -> bytes:
+    """Return a Protocol Buffers field of an integer from -2**63 to 2**64 - 1, a boolean or an enumeration.
+
+    Raises OverflowError for any other.
+    """
+
+def double(field: int, value: float) -> bytes:
+    """Return a field of that type."""
+
+def fixed64(field: int, value: int) -> bytes:
+    """Return a field of that type. Raises OverflowError for what is no unsigned 64-bit integer."""
+
+def message(field: int, *parts: bytes) -> bytes:
+    """Return a field that holds a message, of which `parts` are the fields."""
+
+def text(field: int, value: str) -> bytes:
+    """Return a string field. Raises UnicodeEncodeError for a lone surrogate."""
+
 def perfetto_slices(
     slices: Slices,
     names: Names,
@@ -162,18 +208,32 @@ def chrome_slices(
     """Write the same as JSON objects, each with a comma and a line break after it; `lane` is their pid and tid."""
 
 def html_slices(
-    slices: Slices, names: Names, origin: int, ns_per_tick: float, index: array[int]
-) -> tuple[list[bytes], int, int, int, int, int]:
-    """Return (columns, number of slices, levels, begin of the first in ns, end of the last, busy ns).
+    slices: Slices, names: Names, origin: int, ns_per_tick: float, places: dict[int, int]
+) -> tuple[list[bytes], int, int, int, int, int, list[tuple[int, int, dict[str, str], str | None]]]:
+    """Return (columns, number of slices, levels, begin of the first in ns, end of the last, busy ns, values).
 
-    The columns are those of docs/report-format.md. `index` (typecode I) has the place of each id in the page's names,
-    at (id << 1 | id >> 31) & 0xffffffff: ids from 2**31 on are not the recorder's.
+    The values are those of slices that tell: (begin in ns, depth, {parameter: repr}, result's repr or None).
+
+    The columns are those of docs/report-format.md. `places` are those of the ids in the page's names; KeyError if one
+    that is used has none.
     """
 
 def uses(slices: Slices) -> dict[int, tuple[int, int]]:
     """Return {id: (how often it is there, its exclusive ticks)}: the names of slices, and of exceptions (0 ticks).
 
-    What was folded into a slice is its own time.
+    What was folded into a slice is its own time. It is remembered: change nothing in it.
+    """
+
+def named(slices: Slices, ids: Iterable[int]) -> list[tuple[int, int, int, int, int]]:
+    """Return [(id, start tick, end tick, depth, place)] of the slices whose names are `ids`, in order of begin.
+
+    `place` is that of the nearest one around it in this list, -1 = none.
+    """
+
+def time_of(slices: Slices, names: list[int], since: int) -> int:
+    """Return the own time, in ticks from the tick `since` on, of the slices of these names; of at most 32 names.
+
+    What was folded into a slice is not its own.
     """
 
 def continued(slices: Slices, before: list[tuple[int, int, int, int]]) -> int:

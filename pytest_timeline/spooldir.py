@@ -4,6 +4,7 @@
     DIR/.spool/status           the collector's status page, mapped by both sides
     DIR/.spool/live.json        what the run did when it was last looked at
     DIR/.spool/FAMILY/*.spool   the spools of one pytest process ("main", "gw0") and of its descendants
+    DIR/.spool/FAMILY/*.question, *.answer    what a test of that family asks of its timeline, and is told
     DIR/.spool/gw1.remote/      what came from a pytest-xdist worker on another host, see relay/land.py
 
 The settings are lines, not JSON, because a traced child reads them in its first millisecond and must import
@@ -21,6 +22,7 @@ SUFFIX = ".spool"
 REMOTE = ".remote"  # of the directory of a family on another host
 OUT = "out"  # on that host: what waits to be sent
 CLOCK = "clock"  # how the clocks of the two compare
+QUESTION, ANSWER = ".question", ".answer"
 ENVIRONMENT = "PYTEST_TIMELINE_SPOOL"  # the family's directory, for the children of a traced process
 
 
@@ -43,6 +45,20 @@ def read_settings(path: str) -> dict[str, list[str]]:
     return settings
 
 
+def remove(directory: str) -> None:
+    """Remove the directory and all that is in it, as far as that goes. The collector has no use for all of shutil."""
+    import os
+    from contextlib import suppress
+
+    for folder, folders, files in os.walk(directory, topdown=False):
+        for names, unlink in ((files, os.unlink), (folders, os.rmdir)):
+            for name in names:
+                with suppress(OSError):
+                    unlink(os.path.join(folder, name))
+    with suppress(OSError):
+        os.rmdir(directory)
+
+
 def segment(number: int) -> str:
     """Return the file name of the segment `number`; see relay/segment.py."""
     return f"{number:08}.segment"
@@ -51,14 +67,27 @@ def segment(number: int) -> str:
 def host() -> str:
     """Return what two processes share if they see each other's pids and one monotonic clock, and no others do."""
     import os
-    import socket
 
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             boot = file.read().strip()
         return " ".join([boot, *(os.readlink(f"/proc/self/ns/{name}") for name in ("pid", "time"))])
     except OSError:  # no Linux, or one before it had namespaces of time
+        import socket
+
         return socket.gethostname()
+
+
+def is_of(spool_dir: str, pid: int) -> bool:
+    """Whether a spool directory is of the process `pid` of this host: a path alone may be a network file system's, or
+    another file by the same name."""
+    from os.path import join
+
+    try:
+        settings = read_settings(join(spool_dir, SETTINGS))
+    except OSError:
+        return False
+    return (settings.get("host"), settings.get("pid")) == ([host()], [str(pid)])
 
 
 def command(spool_dir: str, program: str = "collect.follow") -> list[str]:
@@ -83,14 +112,16 @@ class StatusPage:
     """The collector's progress, in a mapped page that both sides hold.
 
     Attributes in the page, each a native unsigned 64-bit integer: `state` (see the constants), `done` and `total`
-    timelines, `heartbeat` (monotonic ns), `pid` of the collector; `finish`, which the plugin sets to 1 when the run
-    is over, lest the mark that says so found no room; `asked`, which whoever wants to know what the run is doing counts
-    up, and `answered`, up to which the collector has said it. `reason` says why the collector FAILED, `refusal` why the
-    newest answer is not whole (else ""); they are in the page because a full disk may be the reason.
+    timelines, `heartbeat` (monotonic ns), `pid` of the collector; `finish`, which the plugin sets to OVER when the run
+    is over, lest the mark that says so found no room, and to ABANDONED when it came to nothing; `asked`, which whoever
+    wants to know what the run is doing counts up, and `answered`, up to which the collector has said it; `bell`, when a
+    test last put a question beside its spools (monotonic ns), or was about to. `reason` says why the collector FAILED,
+    `refusal` why the newest answer is not whole (else ""); they are in the page because a full disk may be the reason.
     """
 
     STARTING, FOLLOWING, FINISHING, DONE, FAILED = range(5)
-    FIELDS = ("state", "done", "total", "heartbeat", "pid", "finish", "asked", "answered")
+    OVER, ABANDONED = 1, 2
+    FIELDS = ("state", "done", "total", "heartbeat", "pid", "finish", "asked", "answered", "bell")
     _REASON, _REFUSAL = slice(256, 2048), slice(2048, 4096)
 
     def __init__(self, path: str, *, create: bool = False) -> None:
@@ -110,6 +141,13 @@ class StatusPage:
 
     def __setitem__(self, field: str, value: int) -> None:
         self._fields[self.FIELDS.index(field)] = value
+
+    def silence(self) -> int:
+        """Return how long ago the heart beat, in ns; less than 0 if the clock has begun anew since."""
+        from time import monotonic_ns
+
+        beat = self["heartbeat"]  # before the clock is read, or a beat between the two would lie in the future
+        return monotonic_ns() - beat
 
     @property
     def reason(self) -> str:

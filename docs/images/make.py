@@ -41,7 +41,7 @@ def record(directory: Path, suite: Path) -> dict[str, Path]:
     """Run a copy of the suite; return its pages: of the run as "index", of each test by its node id."""
     shutil.copytree(suite, directory, ignore=shutil.ignore_patterns("__pycache__"))
     (directory / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
-    environment = {**os.environ, "PYTEST_ADDOPTS": "-p no:cacheprovider"}
+    environment = {**os.environ, "PYTEST_ADDOPTS": "-p no:cacheprovider -p no:randomly"}
     subprocess.run([sys.executable, "-P", "-m", "pytest", "--timeline"], cwd=directory, env=environment, check=False)
     output = directory / "timeline"
     tests = json.loads((output / "run.json").read_bytes())["tests"]

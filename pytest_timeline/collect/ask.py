@@ -92,7 +92,7 @@ def _ask_the_collector(page: StatusPage, spool_dir: Path) -> Answer | None:
 
 def _lives(page: StatusPage) -> bool:
     """Whether the collector's heart beats; its pid says nothing if it is in another container."""
-    silent = (time.monotonic_ns() - page["heartbeat"]) / 1e9
+    silent = page.silence() / 1e9
     if page["state"] == StatusPage.FAILED:
         return False
     if silent <= GONE:

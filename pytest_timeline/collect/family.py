@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_timeline import spooldir
-from pytest_timeline._codec import Names, Slices, Spool, monotonic_ns, now
+from pytest_timeline._codec import Names, Slices, Spool, now
 from pytest_timeline.collect import leaks, tasks
 from pytest_timeline.collect.alive import Life
 from pytest_timeline.collect.label import label
+from pytest_timeline.collect.memory import Memory
+from pytest_timeline.collect.moment import place
+from pytest_timeline.collect.muted import Muted, Mutes
 from pytest_timeline.collect.processes import Processes, exit_of
-from pytest_timeline.collect.story import CRASHED, Story, Told
+from pytest_timeline.collect.remarks import Remarks
+from pytest_timeline.collect.story import COLLECTION, CRASHED, Story, Told
 from pytest_timeline.collect.tasks import Concurrency
+from pytest_timeline.timeline.category import Categories
 from pytest_timeline.timeline.model import Flow, Lane, Process, Timeline, Track
 
 if TYPE_CHECKING:
     from pytest_timeline._codec import Recorded, Tasks
 
+MAIN = "MainThread"
+CUT_START = 8  # a slice's flag, as columns.pxd has it
+UNRECORDED: Recorded = ([], None, None)
 NAMES_KEPT = 64  # of processes that are gone: a child that they forked may yet turn up
 
 
@@ -34,6 +42,7 @@ class Member:
     ended: int = 0  # tick at which that was seen, 0 = it was gone when we came
     replaced: bool = False  # by the next program in the same process
     closed: bool = False  # gone, and read to its end
+    mutes: Mutes = field(default_factory=Mutes)
 
 
 @dataclass(slots=True)
@@ -43,6 +52,9 @@ class Window:
     result: dict[str, Any]  # what TEST_END said
     dropped: int
     concurrency: Concurrency
+    muted: list[Muted]  # functions of which calls are missing
+    alone: Timeline  # the same, as it stands by itself: without threads of an earlier time that do nothing in it
+    collection: bool = False  # it is what came before the first test
 
 
 class Family:
@@ -54,10 +66,14 @@ class Family:
         self.directory = directory
         self.name = directory.name
         self.story = Story()
+        self.remarks = Remarks()
+        self.memory: Memory | None = None  # looks at what the processes hold, where anybody wants that
         self.processes = Processes()
         self.members: list[Member] = []  # the pytest process first
         self.dropped = 0
         self._leaked = leaks.Leaked()
+        self._categories = Categories()
+        self._early: set[int] = set()  # serials of threads that began before the first test
         self.damaged: list[str] = []  # names of files that are no spools
         self.min_ticks = 0
         self.max_slices = 0
@@ -70,6 +86,7 @@ class Family:
         self._names: dict[str, Names] = {}
         self._dropped_before = 0
         self._dropped_by_the_gone = 0
+        self._matched_by_the_gone = 0
 
     @property
     def root(self) -> Spool | None:
@@ -86,8 +103,16 @@ class Family:
         What keeps an event loop for `block_ticks` or more blocks it; 0 = nothing does.
         """
         self.min_ticks, self.max_slices, self.block_ticks = min_ticks, max_slices, block_ticks
+        self._limit_next()
+
+    def _limit_next(self) -> None:
         for member in self.members:
-            member.spool.limit(min_ticks, max_slices, block_ticks)
+            member.spool.limit(self.min_ticks, self._most_slices(), self.block_ticks)
+
+    def _most_slices(self) -> int:
+        """Return how many slices a track may have in the window that begins next: the test's marker comes first."""
+        asked = (self.story.test or {}).get("max_slices")
+        return self.max_slices if asked is None else int(asked)
 
     def look(self) -> None:
         """See who is gone. What is read up to a later moment is then all there is of them."""
@@ -99,6 +124,9 @@ class Family:
             if not member.gone and (member.replaced or member.watch.gone()):
                 member.gone = True
                 member.ended = member.ended or (tick if member.watch.was_alive else 0)
+        if self.memory is not None:
+            living = (member.spool for member in self.members if not member.gone)
+            self.memory.look(living, tick, self.processes.ns_per_tick)
 
     def scan(self) -> None:
         """Find the spools of new processes."""
@@ -117,7 +145,7 @@ class Family:
                 str(path),
                 window=self._window,
                 min_ticks=self.min_ticks,
-                max_slices=self.max_slices,
+                max_slices=self._most_slices(),
                 block_ticks=self.block_ticks,
                 max_tasks=tasks.MOST_TASKS,
                 private=self._private,
@@ -146,23 +174,26 @@ class Family:
         else:
             self.members.append(Member(spool, self.processes.joined(spool)))
 
-    def beat(self) -> None:
-        moment = monotonic_ns()
-        for member in self.members:
-            member.spool.beat(moment)
+    def growing(self) -> list[Spool]:
+        """Return the spools that have a writer, as far as we know."""
+        return [member.spool for member in self.members if not member.closed]
 
     def advance(self, until: int) -> Iterator[Window]:
         """Read all spools up to the tick `until`, and yield the windows that end by then."""
         root = self.root
         if root is None:
             return
+        self.remarks.ns_per_tick = self.processes.ns_per_tick
         while (mark := root.drain(until)) is not None:
+            if self.remarks.hear(root, mark):
+                continue
             _, tick, code, payload = mark
             told = self.story.hear(code, tick, payload)
             if told is not None:
+                self._limit_next()
                 yield self._cut(tick, told)
         for member in self.members[1:]:
-            _drain(member.spool, until)
+            self._drain(member.spool, until)
         self._hear(until)
         self._let_go(self.members[1:])
 
@@ -179,6 +210,8 @@ class Family:
 
     def close(self) -> None:
         self.processes.close()
+        if self.memory is not None:
+            self.memory.close()
         for member in self.members:
             member.watch.close()
             member.spool.close()
@@ -187,44 +220,99 @@ class Family:
         """Return the window that is going on as if it ended at `tick`, up to which all is read; it goes on."""
         told = self.story.snapshot(tick)
         others = self.processes.copy()
-        concurrency, drawn = self._processes(others, [member.spool.snapshot(tick) for member in self.members])
+        concurrency, drawn = self._processes(others, [member.spool.snapshot(tick) for member in self.members], tick)
         dropped = self._dropped() - self._dropped_before
         return self._timeline(tick, told, drawn, others, told.result or {}, dropped, concurrency)
+
+    def _drain(self, spool: Spool, until: int) -> None:
+        while (mark := spool.drain(until)) is not None:
+            self.remarks.hear(spool, mark)  # a test run's story is told by the pytest process alone
 
     def _cut(self, tick: int, told: Told) -> Window:
         if self.root is not None:
             self.processes.look(self.root.pid)  # who died meanwhile would go on in the next window
         for member in self.members:
-            _drain(member.spool, tick)
+            self._drain(member.spool, tick)
         left = leaks.told(told.result or {})
         self._hear(tick, {leak.id for leak in left if leak.kind == "process" and leak.id is not None})
-        concurrency, drawn = self._processes(self.processes, [member.spool.cut(tick) for member in self.members])
+        windows = [member.spool.cut(tick) for member in self.members]
+        off = bool(told.test and told.test.get("off"))  # what others did meanwhile is thrown away
+        if off:
+            windows = [UNRECORDED] * len(windows)
+        concurrency, drawn = self._processes(self.processes, windows, tick)
+        if off:
+            drawn = [self._process(self.members[0].spool)]
         self.dropped = self._dropped()
         dropped, self._dropped_before = self.dropped - self._dropped_before, self.dropped
         result = told.result if told.result is not None else {"outcome": CRASHED if self.over else "error"}
-        if told.test is not None:
+        if told.test is not None and not off:
             found = self.processes.orphans(self._window, self.members[0].spool.pid)
             told.instants += leaks.orphans(found, told.spans, result, tick)
         timeline = self._timeline(tick, told, drawn, self.processes, result, dropped, concurrency)
+        place(timeline, self._categories)
+        self.remarks.next_window()
+        if off:
+            timeline.lanes = timeline.lanes[:1]  # the test's own
+        if self.memory is not None:
+            self.memory.next_window(tick)
         if told.test is not None:
             self._leaked.note(timeline, self.members[0].spool.pid, result)
+        muted = self._muted(drawn)
+        if muted:
+            timeline.args["not_recorded"] = [each.text for each in muted]
         self._window = tick
         self._leaked.forget(self.processes.next_window(tick))
         self._forget_the_gone()
-        return Window(timeline, told.test, result, dropped, concurrency)
+        alone = timeline if told.collection else self.without_idle(timeline)
+        if told.collection and drawn:
+            self._early = {each.serial for each in drawn[0].tracks if each.kind == "thread" and each.name != MAIN}
+        return Window(timeline, told.test, result, dropped, concurrency, muted, alone, told.collection)
 
-    def _processes(self, others: Processes, windows: list[Recorded]) -> tuple[Concurrency, list[Process]]:
-        """Return what the processes did in a window, of which the spools gave their parts."""
+    def without_idle(self, timeline: Timeline) -> Timeline:
+        """Leave out threads that plugins and conftests started, as far as they only wait: they are no test's."""
+        if not self._early or not timeline.processes:
+            return timeline
+        process, *others = timeline.processes
+        used = {id(track.under) for track in process.tracks}
+        tracks = [
+            track
+            for track in process.tracks
+            if track.kind != "thread"
+            or track.serial not in self._early
+            or id(track) in used
+            or not _goes_through(track.slices)
+        ]
+        return replace(timeline, processes=[replace(process, tracks=tracks), *others])
+
+    def _processes(self, others: Processes, windows: list[Recorded], tick: int) -> tuple[Concurrency, list[Process]]:
+        """Return what the processes did in the window that ends at `tick`, of which the spools gave their parts."""
         drawn: list[Process] = []
         told: list[tuple[Process, Names, Tasks]] = []
         for member, (tracks, lane, of_tasks) in zip(self.members, windows, strict=True):
             process = self._drawn(member.spool, tracks, lane, others)
+            if self.remarks.speaks(member.spool):
+                process = process or self._process(member.spool)
+                self.remarks.draw(process, member.spool, self._window, tick)
+            if process is not None and self.memory is not None:
+                process.counters += self.memory.draw(member.spool, self._window, tick)
             if of_tasks is not None:
                 process = process or self._process(member.spool)
                 told.append((process, member.spool.names, of_tasks))
             if process is not None:
                 drawn.append(process)
         return tasks.draw(told, self._window, self.processes.ns_per_tick), drawn
+
+    def _muted(self, drawn: list[Process]) -> list[Muted]:
+        """Mark in what was drawn of a window from where on calls are missing; return of which functions."""
+        muted: list[Muted] = []
+        processes = {(process.pid, process.start): process for process in drawn}
+        for member in self.members:
+            member.mutes.hear(member.spool)
+            process = processes.get((member.spool.pid, member.spool.start_tick))
+            if process is not None:
+                muted += member.mutes.mark(process, self._window, self.processes.ns_per_tick)
+        self.members[0].mutes.forget()  # pytest's own: in the next test all is recorded again
+        return muted
 
     def _process(self, spool: Spool) -> Process:
         process = Process(spool.pid, spool.parent_pid, self.name_of(spool), spool.start_tick)
@@ -269,20 +357,27 @@ class Family:
         test = told.test
         lanes = [Lane("test", "test", 0, told.spans, told.instants)] if told.spans or told.instants else []
         lanes += others.lanes(self._window, tick)
-        timeline = Timeline(str(test.get("nodeid")) if test else "", self._window, tick, processes, lanes)
+        name = str(test.get("nodeid")) if test else COLLECTION if told.collection else ""
+        timeline = Timeline(name, self._window, tick, processes, lanes)
         if test:
             self._leaked.mark(timeline, self.members[0].spool.pid)
-            timeline.args = {"outcome": result.get("outcome"), "worker": self.worker, "rerun": test.get("rerun", 0)}
+            timeline.args = {"outcome": result.get("outcome"), "rerun": test.get("rerun", 0)}
+        if name:
+            timeline.args["worker"] = self.worker
             timeline.args["folded"] = sum(
                 track.slices.folded for process in processes for track in process.tracks if track.kind == "thread"
             )
             timeline.args["dropped"] = dropped
+            if lost := sum(track.slices.values_lost for process in processes for track in process.tracks):
+                timeline.args["lost_arguments"] = lost
             if (folded := concurrency.folded).tasks:
                 timeline.args["folded_tasks"] = {
                     "tasks": folded.tasks,
                     "steps": folded.steps,
                     "running_ms": round(folded.ticks * self.processes.ns_per_tick / 1e6, 3),
                 }
+            if left_out := dict(self.remarks.left_out) | result.get("left_out", {}):
+                timeline.args["left_out"] = left_out
             timeline.args |= {key: result[key] for key in ("exception", "reason") if key in result}
         return timeline
 
@@ -298,6 +393,8 @@ class Family:
             ended = self.processes.end(member.spool) or member.ended
             if ended <= until and (ended or member.gone):
                 member.spool.die(ended)
+                if not member.spool.pending:
+                    self.remarks.die(member.spool, max(ended, member.spool.last))
 
     def died(self, statuses: Mapping[int, int | None]) -> dict[str, Any] | None:
         """Return how the pytest process ended, if it did before its session: {"signal": "SIGSEGV"} and the like.
@@ -308,6 +405,14 @@ class Family:
             return None
         status = self.members[0].watch.status()
         return exit_of(statuses.get(self.root.pid) if status is None else status)
+
+    @property
+    def matched(self) -> int:
+        """A bit for each of the run's first 64 patterns of `--timeline-args`: whether a function that ran is meant."""
+        matched = self._matched_by_the_gone
+        for member in self.members:
+            matched |= member.spool.matched
+        return matched
 
     @property
     def worker(self) -> str | None:
@@ -343,6 +448,9 @@ class Family:
         if not gone:
             return
         self._dropped_by_the_gone += sum(member.spool.dropped for member in gone)
+        self._matched_by_the_gone = self.matched
+        if self.memory is not None:
+            self.memory.forget(member.spool for member in gone)
         self.members = [member for member in self.members if member not in gone]
         living = {os.path.basename(member.spool.path) for member in self.members}
         departed = [name for name in self._names if name not in living]
@@ -350,9 +458,11 @@ class Family:
             del self._names[name]
 
 
-def _drain(spool: Spool, until: int) -> None:
-    while spool.drain(until) is not None:
-        pass
+def _goes_through(slices: Slices) -> bool:
+    """Whether nothing begins or ends in the window: all slices began before it, and go on after it."""
+    if slices.folded or len(slices.open()) < len(slices):
+        return False
+    return all(flags & CUT_START for _, _, _, _, flags, *_ in slices.rows())
 
 
 def _start_tick(name: str) -> int:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from pytest_timeline.collect import leaks
+from pytest_timeline.collect import imports, leaks
 from pytest_timeline.collect.family import Family, Window
+from pytest_timeline.collect.moment import moments
 from pytest_timeline.collect.rate import Rate
-from pytest_timeline.collect.tasks import MOST_BLOCKED, Blocked
+from pytest_timeline.collect.story import Story
+from pytest_timeline.collect.tasks import MOST_BLOCKED
 from pytest_timeline.export.index import PHASES, Index
-from pytest_timeline.outputs import MANIFEST
+from pytest_timeline.export.lanes import clean
+from pytest_timeline.outputs import MANIFEST, MANIFEST_VERSION, SUFFIXES, TESTS
+from pytest_timeline.timeline.category import Categories
 from pytest_timeline.timeline.model import Timeline
 
-VERSION = 1
+MOST_MUTED = 50  # functions of a test that are named
 
 
 class Manifest:
@@ -29,19 +34,28 @@ class Manifest:
         self.combined: dict[str, str] = {}
         self.report: list[str] = []  # the report's files that are no test's
         self.warnings: list[str] = []
+        self.keep: list[str] = []  # the words of --timeline-keep; none where no test has files of its own
+        self._collections: dict[str | None, _Collection] = {}  # by worker
+        self._categories = Categories(root)
         self._index = index
         self._root = root
 
-    def add(self, window: Window, files: dict[str, str], rate: Rate) -> None:
-        """Add a test."""
-        timeline, test, result = window.timeline, window.test, window.result
+    def add(self, window: Window, kept: bool, files: dict[str, str], rate: Rate) -> dict[str, Any] | None:
+        """Add a test, `kept` or not, and return its entry; or the collection, and None; or what is between tests."""
+        timeline, test, result = window.alone, window.test, window.result
+        if window.collection:
+            self.report += files.values()
+            modules = imports.imported(timeline, self._categories)
+            rows = imports.table(modules, self._categories)
+            self._collections[timeline.args["worker"]] = _Collection(files, rows, imports.outermost(modules))
         if test is None:
-            return
+            return None
         children = [span for lane in timeline.lanes if lane.kind == "process" for span in lane.spans if not span.depth]
         threads = [track for process in timeline.processes for track in process.tracks if track.kind == "thread"]
         entry = {
             "nodeid": timeline.name,
             "outcome": timeline.args["outcome"],
+            "exception": timeline.args.get("exception"),
             "worker": timeline.args["worker"],
             "start": rate.seconds(timeline.start - rate.origin),
             "duration": rate.seconds(timeline.end - timeline.start),
@@ -55,22 +69,27 @@ class Manifest:
             "tasks": window.concurrency.tasks,
             "leaks": leaks.count(result),
             "leaked": [leak.text for leak in leaks.told(result)],
+            "left_out": timeline.args.get("left_out", {}),
             "blocks": len(blocked := window.concurrency.blocked),
-            "blocked": [self._blocked(block, rate) for block in blocked[:MOST_BLOCKED]],
+            "blocked": [block.told(rate, self._root) for block in blocked[:MOST_BLOCKED]],
+            "muted": len(window.muted),
+            "unrecorded": [muted.placed(self._root) for muted in window.muted[:MOST_MUTED]],
+            "kept": kept,
             "files": files,
         }
+        if test.get("off"):
+            entry["off"] = True
+        try:
+            if failures := moments(window, rate, self._categories):
+                entry["failures"] = failures
+        except Exception as error:
+            self.warn(f"what went on when {timeline.name} failed is missing: {error!r}")
         self.tests.append(entry)
         if self._index is not None:
             markers = [str(marker) for marker in test.get("markers", [])]
             fixtures = [str(fixture) for fixture in test.get("fixtures", [])]
             self._index.add(entry, timeline, rate.starting_at(timeline.start), markers, fixtures)
-
-    def _blocked(self, block: Blocked, rate: Rate) -> str:
-        """Return it for people, such as "time.sleep in io_task for 61 ms (tests/test_io.py:27)"."""
-        milliseconds = rate.seconds(block.end - block.start) * 1e3
-        file = block.file.removeprefix(os.path.join(self._root, "")) if self._root else block.file
-        place = f" ({file}:{block.line})" if file else ""
-        return f"{block.what} for {milliseconds:.3g} ms{place}"
+        return entry
 
     def warn(self, text: str) -> None:
         """Add a warning, once."""
@@ -94,21 +113,26 @@ class Manifest:
                 self.warn(f"{family.name}: {lost} of its tests found no room to be told of and are missing")
             if family.story.damaged:
                 self.warn(f"{family.name}: {family.story.damaged} marks of the test run could not be read")
+            if family.remarks.damaged:
+                self.warn(f"{family.name}: {family.remarks.damaged} spans, instants or counters could not be read")
             for name in family.damaged:
                 self.warn(f"{family.name}/{name} is damaged and was left out")
         start_ns = min((family.root.start_unix_ns for family in families if family.root), default=0)
         run = {
-            "version": VERSION,
+            "version": MANIFEST_VERSION,
             "pytest": session.get("pytest"),
             "python": session.get("python"),
             "platform": session.get("platform"),
             "plugins": session.get("plugins", []),
             "argv": session.get("argv", []),
+            "root": clean(self._root),
             "start": session.get("start") or datetime.fromtimestamp(start_ns / 1e9, UTC).isoformat(),
             "duration": rate.seconds((main.ended if main and main.ended else end) - rate.origin) if rate else 0.0,
             "exitstatus": main.end.get("exitstatus") if main and main.end else None,
             "workers": _workers(families),
+            "keep": self.keep,
             "tests": sorted(self.tests, key=lambda test: float(test["start"])),
+            "collection": self._slowest(families, rate),
             "combined": self.combined,
             "report": self.report,
             "dropped": dropped,
@@ -117,7 +141,7 @@ class Manifest:
         }
         if self._index is not None:
             try:
-                made = self._index.write(directory, run, _lanes(families, rate, run["workers"]))
+                made = self._index.write(directory, run, self._lanes(families, rate, run["workers"]))
                 self.report += [file for file in made if file not in self.report]
             except OSError as error:  # the manifest is worth more
                 self.warn(f"not written: index.html: {error}")
@@ -125,37 +149,87 @@ class Manifest:
         draft.write_bytes(orjson.dumps(run))
         os.replace(draft, directory / MANIFEST)
 
+    def _slowest(self, families: list[Family], rate: Rate | None) -> dict[str, Any] | None:
+        """Return what is known of the collection; of several processes', of that which took longest."""
+        took = {
+            family.worker: rate.seconds(family.story.collection.end - _looks_from(family.story))
+            for family in families
+            if rate is not None and family.story.collection is not None
+        }
+        if not took:
+            return None
+        assert rate is not None
+        worker = max(took, key=lambda worker: took[worker])
+        found = self._collections.get(worker) or _Collection({}, [], [])
+        return {
+            "worker": worker,
+            "duration": took[worker],
+            "imports": [row.seconds(rate.fixed()) for row in found.rows],
+            "files": found.files,
+        }
+
+    def _lanes(self, families: list[Family], rate: Rate | None, workers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the pytest processes that are there to run tests, and from when to when, in microseconds."""
+        lanes: list[dict[str, Any]] = []
+        if rate is None:
+            return lanes
+
+        def micro(tick: int) -> int:
+            return round(rate.seconds(tick - rate.origin) * 1e6)
+
+        def span(ticks: int) -> int:
+            return round(rate.seconds(ticks) * 1e6)
+
+        known = {worker["id"]: worker for worker in workers}
+        for family in sorted(families, key=_order):
+            story = family.story
+            if family.root is None or not (story.tests or family.worker):
+                continue
+            lane: dict[str, Any] = {
+                "worker": family.worker,
+                "pid": family.root.pid,
+                "begin": micro(family.root.start_tick),
+            }
+            lane["end"] = micro(story.ended or family.end)
+            if story.collection is not None:
+                lane["collection"] = [micro(_looks_from(story)), micro(story.collection.end)]
+            if (found := self._collections.get(family.worker)) is not None:
+                lane["page"] = found.files.get("html", "").removeprefix(f"{TESTS}/").removesuffix(SUFFIXES["html"])
+                lane["modules"] = [
+                    [
+                        each.name,
+                        self._categories.file(each.file).short,
+                        micro(each.start),
+                        *map(span, (each.total, each.own)),
+                    ]
+                    for each in found.modules
+                ]
+            if story.end is None:
+                lane["died"] = family.died(_statuses(families)) or {}
+            if replaced := known.get(family.name, {}).get("replaces"):
+                lane["replaces"] = replaced
+            lanes.append(lane)
+        return lanes
+
+
+@dataclass(slots=True)
+class _Collection:
+    files: dict[str, str]
+    rows: list[imports.Row]
+    modules: list[imports.Module]  # that no other imported
+
+
+def _looks_from(story: Story) -> int:
+    """Return the tick from which a process looks for tests: pytest's start-up belongs to it, as far as it is told."""
+    first = story.start_up or story.collection
+    assert first is not None
+    return first.start
+
 
 def _phases(timeline: Timeline, rate: Rate) -> dict[str, float]:
     """Return how long the phases took of a test that was not reported: it crashed."""
     spans = timeline.story.spans if timeline.story else []
     return {span.name: rate.seconds(span.end - span.start) for span in spans if span.depth == 1 and span.name in PHASES}
-
-
-def _lanes(families: list[Family], rate: Rate | None, workers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the pytest processes that are there to run tests, and from when to when, in microseconds."""
-    lanes: list[dict[str, Any]] = []
-    if rate is None:
-        return lanes
-
-    def micro(tick: int) -> int:
-        return round(rate.seconds(tick - rate.origin) * 1e6)
-
-    known = {worker["id"]: worker for worker in workers}
-    for family in sorted(families, key=_order):
-        story = family.story
-        if family.root is None or not (story.tests or family.worker):
-            continue
-        lane: dict[str, Any] = {"worker": family.worker, "pid": family.root.pid, "begin": micro(family.root.start_tick)}
-        lane["end"] = micro(story.ended or family.end)
-        if story.collection is not None:
-            lane["collection"] = [micro(story.collection.start), micro(story.collection.end)]
-        if story.end is None:
-            lane["died"] = family.died(_statuses(families)) or {}
-        if replaced := known.get(family.name, {}).get("replaces"):
-            lane["replaces"] = replaced
-        lanes.append(lane)
-    return lanes
 
 
 def _workers(families: list[Family]) -> list[dict[str, Any]]:

@@ -302,7 +302,7 @@ def _spans(child: Child, start: int, end: int) -> Iterable[Span]:
     args["recorded"] = bool(child.spools)
     if over:
         args |= exit_of(child.status)
-    yield Span(name, "process", first, last, 0, args, child.flow, cut, (child.pid, child.start))
+    yield Span(name, "process", first, last, 0, args, child.flow, cut=cut, key=(child.pid, child.start))
     for (tick, program), following in itertools.zip_longest(programs, programs[1:]):
         begun = max(first, tick)
         ended = min(last, following[0]) if following is not None else last

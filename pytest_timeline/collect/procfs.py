@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterator
 
 LINUX = sys.platform == "linux"
+PAGE = os.sysconf("SC_PAGE_SIZE") if LINUX else 0
 OVER = ("Z", "X")  # states of a process that has ended
 MANY_THREADS = 64  # only so many of a process are asked for their children: one file each
 
@@ -61,3 +63,27 @@ def age(pid: int) -> float | None:
         return max(0.0, uptime - int(fields[19]) / os.sysconf("SC_CLK_TCK"))
     except (OSError, IndexError, ValueError):
         return None
+
+
+class Resident:
+    """The memory of a process that is in RAM; the file stays that process's, also when its pid is given anew."""
+
+    def __init__(self, pid: int) -> None:
+        self._file = -1
+        if LINUX:
+            with contextlib.suppress(OSError):
+                self._file = os.open(f"/proc/{pid}/statm", os.O_RDONLY)
+
+    def bytes(self) -> int:
+        """Return how much it is; 0 when the process is gone, or nobody tells."""
+        if self._file < 0:
+            return 0
+        try:
+            return int(os.pread(self._file, 100, 0).split()[1]) * PAGE
+        except (OSError, IndexError, ValueError):
+            return 0
+
+    def close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1

@@ -7,15 +7,15 @@ its GIL, which a writer may hold while it waits for a chunk to come free. `main(
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from pytest_timeline import spooldir
-from pytest_timeline._codec import Spool, monotonic_ns, now
+from pytest_timeline._codec import Spool, now
 from pytest_timeline._relay import Source
+from pytest_timeline.collect import quota
 from pytest_timeline.collect.alive import Watch
 from pytest_timeline.collect.rate import Rate
 from pytest_timeline.relay.segment import News, Segment, pack
@@ -48,7 +48,7 @@ class Shipper:
         self.status["pid"] = os.getpid()
         self.status["state"] = StatusPage.FOLLOWING
         while True:
-            over, gone = self.status["finish"] == 1, self.watch.gone()
+            over, gone = self.status["finish"] == StatusPage.OVER, self.watch.gone()
             self._beat()
             if gone and not over:
                 break
@@ -60,7 +60,7 @@ class Shipper:
         self.stop()
         self.status["state"] = StatusPage.DONE
         if self.watch.gone():
-            shutil.rmtree(self.spool_dir, ignore_errors=True)
+            spooldir.remove(str(self.spool_dir))
 
     def stop(self) -> None:
         """Let nobody record in vain."""
@@ -68,10 +68,8 @@ class Shipper:
             source.stop()
 
     def _beat(self) -> None:
-        ns = monotonic_ns()
         self.status["heartbeat"] = time.monotonic_ns()
-        for source, _ in self._sources.values():
-            source.beat(ns)
+        quota.beat([source for source, _ in self._sources.values()])
 
     def _round(self, *, last: bool) -> None:
         """Pack all that was written up to now."""
@@ -127,6 +125,7 @@ class Shipper:
         draft.write_bytes(pack(Segment(self._ns_per_tick, until, spools)))
         os.replace(draft, out / name)
         self.status["total"] = self._number
+        self._beat()  # a round ends when it has caught up with the writers
 
     def _backlog(self) -> int:
         return sum(entry.stat().st_size for entry in os.scandir(self.spool_dir / spooldir.OUT))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_timeline._codec import Names, Slices
+from pytest_timeline.collect.rate import Rate
 from pytest_timeline.timeline.model import Flow, Instant, Process, Track
 
 if TYPE_CHECKING:
@@ -74,6 +76,13 @@ class Blocked:
     def what(self) -> str:
         """For people, such as "time.sleep in io_task"."""
         return self.frame if self.frame == self.function else f"{self.frame} in {self.function}"
+
+    def told(self, rate: Rate, root: str) -> str:
+        """Return it for people, such as "time.sleep in io_task for 61 ms (tests/test_io.py:27)"."""
+        milliseconds = rate.seconds(self.end - self.start) * 1e3
+        file = self.file.removeprefix(os.path.join(root, "")) if root else self.file
+        place = f" ({file}:{self.line})" if file else ""
+        return f"{self.what} for {milliseconds:.3g} ms{place}"
 
 
 @dataclass(slots=True)

@@ -1,35 +1,43 @@
-"""The threads that write the outputs, one for each format, so that the spools are followed meanwhile.
+"""The thread that writes the outputs, while the spools are followed.
 
-Encoding and compressing need no GIL, so while the tests use one processor and, after them, all of them are used.
+Encoding and compressing many slices needs no GIL: each format of a large window is written by a thread of its own, so
+that all processors are used after the tests. Of a small one most is Python: several threads would only wait in turn.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import queue
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from pytest_timeline import outputs
 from pytest_timeline.collect.family import Window
+from pytest_timeline.collect.keeping import Keeping, Slowest
 from pytest_timeline.collect.manifest import Manifest
 from pytest_timeline.collect.rate import Rate
+from pytest_timeline.config import Keep
 from pytest_timeline.export import Combined, Exporter, TraceExporter
+from pytest_timeline.timeline.model import Timeline
 
 BYTES_PER_SLICE = 45
+BYTES_PER_WINDOW = 30_000  # that no slice takes
+HELD = 64 << 20  # bytes of windows that are held back because a slower test may take their place
 NICE = 10
+LARGE = 1 << 20  # bytes of a window whose formats are written side by side
 
 
 class Writing:
-    """Removes the previous run's files, then writes windows in their order.
+    """Writes windows in their order, of those tests that `keep` asks for; removes the previous run's files meanwhile.
 
     A failure to write is noted in the manifest, and the rest goes on.
     """
 
     def __init__(
-        self, directory: Path, exporters: dict[str, Exporter], mode: str, manifest: Manifest, rate: Rate
+        self, directory: Path, exporters: dict[str, Exporter], mode: str, keep: Keep, manifest: Manifest, rate: Rate
     ) -> None:
         self.done = 0
         self.total = 0
@@ -37,72 +45,188 @@ class Writing:
         self._directory = directory
         self._per_test = mode in ("per-test", "both")
         self._combine = mode in ("combined", "both")
+        self._keeping = Keeping(keep, rate)
+        self._slowest: Slowest[_Job] = Slowest(keep.slowest)
+        self._held = 0  # bytes
         self._manifest = manifest
+        manifest.keep = list(keep.words) if self._per_test else []
         self._rate = rate
         self._stems: set[str] = set()
         self._lock = threading.Lock()
-        self._cleared = threading.Event()
-        self._pens = [_Pen(name, exporter, self._write, self._close) for name, exporter in exporters.items()]
-        self._clearing = threading.Thread(target=self._clear, name="clearing", daemon=True)
-        self._clearing.start()
+        self._made: set[str] = set()  # files
+        self._previous = outputs.removing_previous(directory, self._made)
+        self._jobs: queue.SimpleQueue[tuple[_Job, Window] | None] = queue.SimpleQueue()
+        self._pens = [_Pen(name, exporter) for name, exporter in exporters.items()]
+        self._writing = threading.Thread(target=self._run, name="writing", daemon=True)
+        self._writing.start()
 
     def submit(self, window: Window) -> None:
-        if window.test is None and not self._combine:
-            return
-        job = _Job(window, self._stem(window) if window.test is not None and self._per_test else None, len(self._pens))
+        job = _Job(window)
+        if window.collection and self._per_test:
+            job.kept = job.sure = self._keeping.collection(window)
+            job.stem = self._stem(window)
+            self._hand_on(job, window)
+        elif window.test is not None and self._per_test and not window.test.get("off"):
+            self._judge(window, job)
+        elif window.test is not None or window.collection or self._combine:
+            self._hand_on(job, window)
+
+    def _judge(self, window: Window, job: _Job) -> None:
+        """See whether the test gets files of its own; hold it back while only the rest of the run can tell."""
+        job.sure = self._keeping.surely(window)
+        displaced = self._slowest.offer(window.timeline.end - window.timeline.start, job)
+        job.kept = job.sure or displaced is not job
+        if job.kept:
+            job.stem = self._stem(window)
+        if job.kept and not job.sure and not self._combine:  # a combined trace takes windows as they come
+            job.held = window
+            self._held += job.size
+        else:
+            self._hand_on(job, window)
+        if displaced is not None and displaced is not job and not displaced.sure:
+            self._give_up(displaced)
+        if self._held > HELD:
+            self._write_early()
+
+    def _hand_on(self, job: _Job, window: Window) -> None:
         with self._lock:
             self.total += 1
             self.backlog += job.size
-        for pen in self._pens:
-            pen.jobs.put(job)
+        self._jobs.put((job, window))
+
+    def _let_go(self, job: _Job) -> None:
+        """Hand on what was held back, if it still is."""
+        window, job.held = job.held, None
+        if window is not None:
+            self._held -= job.size
+            self._hand_on(job, window)
+
+    def _give_up(self, job: _Job) -> None:
+        """There are enough tests that took longer."""
+        with self._lock:
+            job.kept = False
+            if job.entry is not None:
+                self._remove(job)
+                job.entry |= {"kept": False, "files": {}}
+        self._let_go(job)
+
+    def _write_early(self) -> None:
+        """Make room in memory: the slowest stay most probably, and what does not stay is removed again."""
+        for job in self._slowest:
+            if self._held <= HELD // 2:
+                break
+            self._let_go(job)
 
     def end(self) -> None:
         """Nothing more will be submitted."""
-        for pen in self._pens:
-            pen.jobs.put(None)
+        for job in self._slowest:
+            self._let_go(job)
+        self._jobs.put(None)
 
     def wait(self, seconds: float) -> bool:
         """Return whether all is written; wait up to `seconds` for it."""
-        for pen in self._pens:
-            pen.thread.join(seconds)
-        return not any(pen.thread.is_alive() for pen in self._pens)
+        self._writing.join(seconds)
+        return not self._writing.is_alive()
 
-    def _clear(self) -> None:
-        try:
-            outputs.remove_previous(self._directory)  # thousands of files take a while, and tests are running
-        except OSError as error:
-            self._warn(f"the previous run's files are still there: {error}")
-        self._cleared.set()
-
-    def _write(self, pen: _Pen, job: _Job) -> None:
-        """Write the job in the pen's format; the last of the pens enters it into the manifest."""
-        self._cleared.wait()
-        file = None
-        try:
-            if job.stem is not None:
-                file = f"{outputs.TESTS}/{job.stem}{pen.exporter.suffix}"
-                self._write_test(pen, job, self._directory / file)
-            if self._combine:
-                self._add(pen, job)
-        except Exception as error:
-            file = None
-            self._warn(f"not written: {job.window.timeline.name or 'the time between tests'}: {reason(error)}")
-        with self._lock:
-            if file is not None:
-                job.files[pen.name] = file
-            job.pending -= 1
-            if job.pending == 0:
-                files = {other.name: job.files[other.name] for other in self._pens if other.name in job.files}
-                self._manifest.add(job.window, files, self._rate)
+    def _run(self) -> None:
+        give_way()
+        item = self._jobs.get()
+        self._clear(1)
+        while item is not None:
+            job, window = item
+            try:
+                self._write(job, window)
+            except Exception as error:  # the rest goes on
+                self._warn(f"not entered: {_name(window)}: {reason(error)}")
+            with self._lock:
                 self.backlog -= job.size
                 self.done += 1
+            del item, job, window  # its slices are freed before the next one is waited for
+            item = self._next()
+        self._clear()
+        for pen in self._pens:
+            self._close(pen)
 
-    def _write_test(self, pen: _Pen, job: _Job, path: Path) -> None:
-        timeline = job.window.timeline
-        path.parent.mkdir(exist_ok=True)
-        pen.exporter.write(timeline, self._rate.starting_at(timeline.start), path)
+    def _next(self) -> tuple[_Job, Window] | None:
+        """Return the next job; while there is none, remove files of the previous run, most of which are made again."""
+        while self._jobs.empty() and self._clear(1):
+            pass
+        return self._jobs.get()
 
-    def _add(self, pen: _Pen, job: _Job) -> None:
+    def _clear(self, most: int | None = None) -> bool:
+        """Take so many steps to remove the previous run's files, or all; return whether there was anything to do."""
+        try:
+            return sum(1 for _ in itertools.islice(self._previous, most)) > 0
+        except OSError as error:
+            self._warn(f"the previous run's files are still there: {error}")
+            return False
+
+    def _write(self, job: _Job, window: Window) -> None:
+        """Write the job in all formats, and enter it into the manifest."""
+        pens = self._pens if job.kept or self._combine else []
+        besides = pens[1:] if job.size >= LARGE else []
+        threads = []
+        for pen in besides:
+            thread = threading.Thread(target=self._write_beside, args=(pen, job, window))
+            try:
+                thread.start()
+            except RuntimeError:  # there are no more threads to be had
+                self._write_with(pen, job, window)
+            else:
+                threads.append(thread)
+        for pen in pens[: len(pens) - len(besides)]:
+            self._write_with(pen, job, window)
+        for thread in threads:
+            thread.join()
+        with self._lock:
+            self._enter(job, window)
+
+    def _write_beside(self, pen: _Pen, job: _Job, window: Window) -> None:
+        give_way()
+        self._write_with(pen, job, window)
+
+    def _write_with(self, pen: _Pen, job: _Job, window: Window) -> None:
+        """Write the job in the pen's format."""
+        if job.kept:
+            file = f"{outputs.TESTS}/{job.stem}{pen.exporter.suffix}"
+            self._made.add(file)
+            try:
+                self._write_alone(pen, window.alone, self._directory / file)
+                job.files[pen.name] = file
+            except Exception as error:
+                self._made.discard(file)  # what is there is the previous run's
+                self._warn(f"not written: {_name(window)}: {reason(error)}")
+        if self._combine:
+            try:
+                self._add(pen, window.timeline)
+            except Exception as error:
+                self._warn(f"not written: {_name(window)}: {reason(error)}")
+
+    def _enter(self, job: _Job, window: Window) -> None:
+        """Enter it into the manifest, now that all is written."""
+        if not job.kept:
+            self._remove(job)
+        files = {pen.name: job.files[pen.name] for pen in self._pens if pen.name in job.files}
+        job.entry = self._manifest.add(window, job.kept, files, self._rate)
+
+    def _remove(self, job: _Job) -> None:
+        """Remove the files of a test that is not kept after all."""
+        for file in job.files.values():
+            try:
+                (self._directory / file).unlink(missing_ok=True)
+            except OSError as error:
+                self._manifest.warn(f"not removed: {file}: {reason(error)}")
+        job.files = {}
+
+    def _write_alone(self, pen: _Pen, timeline: Timeline, path: Path) -> None:
+        clock = self._rate.starting_at(timeline.start)
+        try:
+            pen.exporter.write(timeline, clock, path)
+        except FileNotFoundError:
+            path.parent.mkdir(exist_ok=True)
+            pen.exporter.write(timeline, clock, path)
+
+    def _add(self, pen: _Pen, timeline: Timeline) -> None:
         if not isinstance(pen.exporter, TraceExporter):
             return
         if pen.combined is None:
@@ -110,10 +234,9 @@ class Writing:
             clock = self._rate.starting_at(self._rate.origin)
             pen.combined = pen.exporter.combined(self._directory / file, clock)
             self._manifest.combined[pen.name] = file
-        pen.combined.add(job.window.timeline)
+        pen.combined.add(timeline)
 
     def _close(self, pen: _Pen) -> None:
-        self._cleared.wait()  # also where there was nothing to write
         self._manifest.report += pen.exporter.shared
         try:
             if pen.combined is not None:
@@ -125,6 +248,8 @@ class Writing:
     def _stem(self, window: Window) -> str:
         """Two tests of a run may have the same node id: given twice, or run by several workers."""
         args = window.timeline.args
+        if window.collection:
+            return outputs.collection_stem(args["worker"])
         stem = outputs.stem(window.timeline.name, args["rerun"])
         free, count = stem, 1
         while free in self._stems:
@@ -139,46 +264,38 @@ class Writing:
 
 
 class _Pen:
-    """Writes one format, in a thread of its own."""
+    """Writes one format."""
 
-    def __init__(
-        self, name: str, exporter: Exporter, write: Callable[[_Pen, _Job], None], close: Callable[[_Pen], None]
-    ) -> None:
+    def __init__(self, name: str, exporter: Exporter) -> None:
         self.name = name
         self.exporter = exporter
         self.combined: Combined | None = None
-        self.jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._write = write
-        self._close = close
-        self.thread = threading.Thread(target=self._run, name=f"writing {name}", daemon=True)
-        self.thread.start()
-
-    def _run(self) -> None:
-        give_way()
-        while (job := self.jobs.get()) is not None:
-            self._write(self, job)
-            del job  # its slices are freed before the next one is waited for
-        self._close(self)
 
 
 class _Job:
-    """A window to write, and which formats have it."""
+    """What becomes of a window; it does not hold it for longer than it must."""
 
-    __slots__ = ("files", "pending", "size", "stem", "window")
+    __slots__ = ("entry", "files", "held", "kept", "size", "stem", "sure")
 
-    def __init__(self, window: Window, stem: str | None, pending: int) -> None:
-        self.window = window
-        self.stem = stem  # of its own file, if it gets one
-        self.pending = pending
+    def __init__(self, window: Window) -> None:
+        self.held: Window | None = None  # back: only the rest of the run tells whether the test is kept
+        self.kept = False  # it gets files of its own, as far as is known
+        self.sure = False  # whatever comes later
+        self.stem = ""  # of these files
         self.files: dict[str, str] = {}
-        slices = sum(len(track.slices) for process in window.timeline.processes for track in process.tracks)
-        self.size = slices * BYTES_PER_SLICE
+        self.entry: dict[str, Any] | None = None  # in the manifest, once it is there
+        slices = [track.slices for process in window.timeline.processes for track in process.tracks]
+        self.size = BYTES_PER_WINDOW + sum(len(each) * BYTES_PER_SLICE + each.values_bytes for each in slices)
 
 
 def give_way() -> None:
     """Give this thread a low priority, where threads have one of their own: the tests come first."""
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+
+
+def _name(window: Window) -> str:
+    return window.timeline.name or "the time between tests"
 
 
 def reason(error: BaseException) -> str:

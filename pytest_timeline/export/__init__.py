@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from pytest_timeline.outputs import SUFFIXES
 from pytest_timeline.timeline.model import Clock, Timeline
 
-SUFFIXES = {"html": ".html", "perfetto": ".pftrace.gz", "chrome": ".json.gz"}
-"""What the file names of each format end in, with the dot."""
 FORMATS = tuple(SUFFIXES)
 
 

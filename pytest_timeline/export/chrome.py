@@ -8,18 +8,28 @@ from typing import Any
 import orjson
 
 from pytest_timeline._codec import chrome_slices
-from pytest_timeline.export import SUFFIXES
 from pytest_timeline.export.flows import End, Flows
 from pytest_timeline.export.gzipped import GzippedFile
 from pytest_timeline.export.lane_seams import LaneSeams
-from pytest_timeline.export.lanes import PlacedInstant, PlacedLane, clean, labels, place_instants, place_lanes
+from pytest_timeline.export.lanes import (
+    PlacedInstant,
+    PlacedLane,
+    clean,
+    labels,
+    place_counters,
+    place_instants,
+    place_lanes,
+)
 from pytest_timeline.export.seams import Ended, Seams, TrackKey
+from pytest_timeline.export.span_lanes import SpanLanes
 from pytest_timeline.export.tree import thread_of
+from pytest_timeline.outputs import SUFFIXES
 from pytest_timeline.timeline.category import CALLABLE, CODE, WAIT
 from pytest_timeline.timeline.model import Clock, Process, Timeline, Track
 
 GIL_TID = (1 << 30) + 1  # above every thread id of Linux, and within 31 bits
 LANE_TIDS = {"test": 1 << 30, "process": GIL_TID + 1}  # of the first row
+SPAN_TIDS = 3 << 29  # of the first lane
 LOOP_TIDS, TASK_TIDS = 1 << 27, 1 << 28
 TASKS = 1 << 28  # more have no place of their own
 LANE_RANKS = {"test": -1 << 20, "process": (-1 << 20) + 1}  # of the first row; the GIL's is -1
@@ -40,12 +50,16 @@ class ChromeExporter:
             array = _Array(file)
             flows = Flows(timeline, clock)
             array.extend(_metadata(timeline))
+            chains: set[int] = set()
             for lane in place_lanes(timeline, flows, clock):
-                array.extend(_lane(lane))
+                array.extend(_lane(lane, chains))
             for process, track, ends in flows.tracks:
                 place, scale = _place(process, track), (clock.origin, clock.ns_per_tick)
                 chrome_slices(track.slices, track.names, *scale, place, array.extend, flows=ends)
                 array.extend(_instants(process, track, clock))
+            for lane in SpanLanes(clock).arrive(timeline):
+                array.extend(_lane(lane, chains))
+            array.extend(_counters(timeline, clock))
             array.close()
 
     def combined(self, path: Path, clock: Clock) -> CombinedChrome:
@@ -62,15 +76,20 @@ class CombinedChrome:
         self._clock = clock
         self._seams = Seams()
         self._lanes = LaneSeams(clock)
+        self._chains: set[int] = set()
+        self._spans = SpanLanes(clock, joined=True)
 
     def add(self, timeline: Timeline) -> None:
         """See Combined."""
         flows = Flows(timeline, self._clock)
         self._array.extend(_metadata(timeline))
         for lane in self._lanes.arrive(timeline, flows):
-            self._array.extend(_lane(lane))
+            self._array.extend(_lane(lane, self._chains))
         for process, track, ends in flows.tracks:
             self._add_track(process, track, ends, self._clock.ns(timeline.end))
+        for lane in self._spans.arrive(timeline):
+            self._array.extend(_lane(lane, self._chains))
+        self._array.extend(_counters(timeline, self._clock))
         self._file.checkpoint()
 
     def _add_track(self, process: Process, track: Track, ends: list[End], end: int) -> None:
@@ -88,8 +107,8 @@ class CombinedChrome:
         with self._file:
             for ended in self._seams.rest():
                 self._array.extend(_ended(ended))
-            for lane in self._lanes.rest():
-                self._array.extend(_lane(lane))
+            for lane in (*self._lanes.rest(), *self._spans.rest()):
+                self._array.extend(_lane(lane, self._chains))
             self._array.close()
 
 
@@ -168,26 +187,46 @@ def _metadata(timeline: Timeline) -> bytes:
     return _lines(objects)
 
 
-def _lane(lane: PlacedLane) -> bytes:
-    """Return the lane's metadata, its spans and its instants."""
-    pid, tid = lane.pid, LANE_TIDS[lane.kind] + lane.row
+def _lane(lane: PlacedLane, chains: set[int]) -> bytes:
+    """Return the lane's metadata, its spans and its instants; `chains` are those that have begun."""
+    if lane.kind in LANE_TIDS:
+        pid, tid, place = lane.pid, LANE_TIDS[lane.kind] + lane.row, LANE_RANKS[lane.kind] + lane.row
+    else:
+        pid, tid, place = lane.pid, SPAN_TIDS + lane.number, lane.thread * 4 * TASKS + 1
     objects = [
         _about("thread_name", pid, tid, name=lane.name),
-        _about("thread_sort_index", pid, tid, sort_index=LANE_RANKS[lane.kind] + lane.row),
+        _about("thread_sort_index", pid, tid, sort_index=place),
     ]
-    place = {"pid": pid, "tid": tid}
+    at = {"pid": pid, "tid": tid}
     for span in lane.spans:
         times = {"ph": "X", "ts": span.start / 1000, "dur": (span.end - span.start) / 1000}
-        objects.append(place | times | {"name": span.name, "cat": span.category, "args": span.args})
+        objects.append(at | times | {"name": span.name, "cat": span.category, "args": span.args})
         if span.flow:
-            about = {"name": "flow", "cat": "flow", "ph": "f", "bp": "e", "id": hex(span.flow)}
-            objects.append(place | about | {"ts": span.start / 1000})
-    return _lines(objects + [place | _instant(each) for each in lane.instants])
+            objects.append(at | _flow("f", span.flow) | {"ts": span.start / 1000})
+        if span.chain:
+            objects.append(at | _flow("t" if span.chain in chains else "s", span.chain) | {"ts": span.start / 1000})
+            chains.add(span.chain)
+    return _lines(objects + [at | _instant(each) for each in lane.instants])
+
+
+def _flow(phase: str, id: int) -> dict[str, Any]:
+    return {"name": "flow", "cat": "flow", "ph": phase, "bp": "e", "id": hex(id)}
 
 
 def _instants(process: Process, track: Track, clock: Clock) -> bytes:
     place = {"pid": process.pid, "tid": _tid(track)}
     return _lines([place | _instant(each) for each in place_instants(track.instants, clock)])
+
+
+def _counters(timeline: Timeline, clock: Clock) -> bytes:
+    return _lines(
+        [
+            {"ph": "C", "pid": process.pid, "ts": ns / 1000, "name": each.name, "args": {each.unit or "value": value}}
+            for process in timeline.processes
+            for each in place_counters(process, clock)
+            for ns, value in zip(each.ns, each.values, strict=True)
+        ]
+    )
 
 
 def _instant(instant: PlacedInstant) -> dict[str, Any]:

@@ -6,20 +6,31 @@ import binascii
 import re
 import zlib
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from pytest_timeline._codec import html_slices
-from pytest_timeline.export import SUFFIXES, About
+from pytest_timeline.export import About
+from pytest_timeline.export.deflate import compress
 from pytest_timeline.export.flows import Flows
-from pytest_timeline.export.lanes import PlacedInstant, clean, place_instants, place_lanes, plain
+from pytest_timeline.export.lanes import (
+    PlacedInstant,
+    PlacedLane,
+    clean,
+    place_counters,
+    place_instants,
+    place_lanes,
+    plain,
+)
 from pytest_timeline.export.names import PageNames
 from pytest_timeline.export.page import Template, dumps, json_script, text, text_script
-from pytest_timeline.export.source import excerpts, key_of, script
+from pytest_timeline.export.source import excerpts, script
+from pytest_timeline.export.span_lanes import SpanLanes
 from pytest_timeline.export.tree import in_order
 from pytest_timeline.export.whole import WholeFile
-from pytest_timeline.outputs import ASSETS, INDEX
+from pytest_timeline.outputs import ASSETS, INDEX, SUFFIXES
 from pytest_timeline.timeline.category import CATEGORIES, Categories, main_thread
 from pytest_timeline.timeline.model import Clock, Process, Timeline, Track
 
@@ -46,14 +57,13 @@ class HtmlExporter:
 
     def write(self, timeline: Timeline, clock: Clock, path: Path) -> None:
         """See Exporter."""
-        assets = path.parent.parent / ASSETS
         if not self.shared:
-            self.shared += self._template.write_assets(assets)
+            self.shared += self._template.write_assets(path.parent.parent / ASSETS)
         page = _Page(timeline, clock, self._categories)
         if self._about.standalone:
             page.pack({}, excerpts(self._about.root, page.names.own_functions()))
         else:
-            page.pack(self._share_sources(page.names.own_files(), assets), {})
+            page.pack(self._share_sources(page.names.own_files(), path), {})
         head = page.head() | {
             "root": clean(self._about.root),
             "versions": dict(self._about.versions),
@@ -71,18 +81,18 @@ class HtmlExporter:
                 },
             )
 
-    def _share_sources(self, paths: list[str], assets: Path) -> dict[str, str]:
-        """Write the files that no page needed before; return the keys of all of them."""
+    def _share_sources(self, paths: list[str], page: Path) -> dict[str, str]:
+        """Write the files that no page before this one needed; return the keys of all of them."""
         for path in paths:
             if path not in self._sources:
-                self._sources[path] = ""
-                key = key_of(path)
-                if text := script(self._about.root, path):
-                    file = assets / f"source-{key}.js"
-                    assets.mkdir(exist_ok=True)
-                    file.write_bytes(text)
-                    self.shared.append(f"{assets.name}/{file.name}")
-                    self._sources[path] = key
+                key, text = script(self._about.root, path)
+                self._sources[path] = key
+                file = f"{ASSETS}/source-{key}.js"
+                if key and file not in self.shared:
+                    run = page.parent.parent
+                    (run / ASSETS).mkdir(exist_ok=True)
+                    (run / file).write_bytes(text)
+                    self.shared.append(file)
         return self._sources
 
     def _others(self, name: str) -> dict[str, str]:
@@ -102,11 +112,14 @@ class _Page:
         self._tracks: list[dict[str, Any]] = []
         self._places: dict[int, int] = {}  # of a model's track, by its identity
         self._rows: dict[str, list[list[Any]]] = {}
+        self._counters: dict[str, dict[str, Any]] = {}
+        self._values: dict[str, list[list[Any]]] = {}
         self._instants: list[list[Any]] = []
         self._blocks: list[tuple[dict[str, Any], bytes]] = []
         self._phases: list[dict[str, Any]] = []
         self._departures: list[tuple[int, int, int]] = []  # id of the flow, track, ns
         self._arrivals: list[tuple[int, int, int]] = []
+        self._chains: dict[int, list[tuple[int, int]]] = {}  # (track, ns) in order
         self._add_lanes()
 
     def pack(self, sources: Mapping[str, str], excerpts: Mapping[str, list[tuple[int, str]]]) -> None:
@@ -154,6 +167,8 @@ class _Page:
             head |= {
                 key: value for key, value in plain(timeline.story.spans[0].args).items() if key in ("file", "line")
             }
+        if args.get("not_recorded"):
+            head["not_recorded"] = [clean(text) for text in args["not_recorded"]]
         if args.get("reason"):
             head["reason"] = clean(str(args["reason"]))
         story = place_instants(timeline.story.instants, clock) if timeline.story else []
@@ -173,22 +188,38 @@ class _Page:
     def _add_lanes(self) -> None:
         """Make the tracks that are rows: the test's own, and the processes'."""
         for lane in place_lanes(self._timeline, Flows(self._timeline, self._clock), self._clock):
-            at = len(self._tracks)
-            rows = [
-                [span.start, span.end, span.depth, span.name, span.category, _exact(span.args) or None]
-                for span in lane.spans
-            ]
-            self._rows[str(at)] = rows
-            self._arrivals += [(span.flow, at, span.start) for span in lane.spans if span.flow]
+            self._arrivals += [(span.flow, len(self._tracks), span.start) for span in lane.spans if span.flow]
+            for span in lane.spans:
+                if span.chain:
+                    self._chains.setdefault(span.chain, []).append((len(self._tracks), span.start))
             self._add_instants(lane.instants)
             if lane.kind == "test":
+                outermost = 1 if "outcome" in self._timeline.args else 0  # the test itself, if it is one
                 self._phases = [
                     {"name": span.name, "start": span.start, "end": span.end}
                     for span in lane.spans
-                    if span.depth == 1 and span.category == "test"
+                    if span.depth == outermost and span.category == "test"
                 ]
-            about = {"process": 0, "kind": lane.kind, "name": lane.name, "id": 0, "serial": lane.row, "parent": None}
-            self._tracks.append(about | _extent(rows))
+            self._add_lane(lane, process=0, id=0, parent=None)
+
+    def _add_lane(self, lane: PlacedLane, **about: Any) -> None:
+        rows = [
+            [span.start, span.end, span.depth, span.name, span.category, _exact(span.args) or None]
+            for span in lane.spans
+        ]
+        self._rows[str(len(self._tracks))] = rows
+        about |= {"kind": lane.kind, "name": lane.name, "serial": lane.row}
+        self._tracks.append(about | _extent(rows))
+
+    def _add_counters(self, process: int) -> None:
+        for serial, counter in enumerate(place_counters(self._timeline.processes[process], self._clock)):
+            self._counters[str(len(self._tracks))] = {
+                "unit": counter.unit,
+                "ns": counter.ns,
+                "value": counter.values,
+            }
+            about = {"process": process, "kind": "counter", "name": counter.name, "id": 0, "serial": serial}
+            self._tracks.append(about | {"parent": None} | _extent([]))
 
     def _add_instants(self, instants: list[PlacedInstant]) -> None:
         """Add those of the track that comes next."""
@@ -198,13 +229,18 @@ class _Page:
     def _flows(self) -> list[list[Any]]:
         """Return the arrows both of whose ends are in this timeline."""
         left = {id: (at, ns) for id, at, ns in self._departures}
-        return [[*left[id], at, ns, ""] for id, at, ns in self._arrivals if id in left]
+        flows = [[*left[id], at, ns, ""] for id, at, ns in self._arrivals if id in left]
+        return flows + [[*one, *next, ""] for chain in self._chains.values() for one, next in pairwise(chain)]
 
     def _encode(self) -> list[bytes]:
         """Make the tracks that have columns; return the raw blocks, the first of which is the page's second."""
         blocks: list[list[bytes]] = []
         size = BLOCK_BYTES
+        spans: dict[tuple[int, int, int], list[PlacedLane]] = {}
+        for lane in SpanLanes(self._clock).arrive(self._timeline):
+            spans.setdefault((lane.pid, lane.process_start, lane.thread), []).append(lane)
         for at, process in enumerate(self._timeline.processes):
+            self._add_counters(at)
             for track in in_order(process.tracks):
                 if size >= BLOCK_BYTES:
                     blocks.append([])
@@ -217,14 +253,22 @@ class _Page:
                     ends.append((flow.id, len(self._tracks), self._clock.ns(flow.tick)))
                 self._places[id(track)] = len(self._tracks)
                 self._tracks.append(about)
+                if track.spans:
+                    for lane in spans[process.pid, process.start, track.serial]:
+                        self._add_lane(lane, process=at, id=track.native_id, parent=self._places[id(track)])
                 blocks[-1] += columns
                 size += sum(about["columns"])
         return [b"".join(columns) for columns in blocks]
 
     def _track(self, process: int, track: Track) -> tuple[dict[str, Any], list[bytes]]:
-        columns, slices, levels, first, last, busy = html_slices(
-            track.slices, track.names, self._clock.origin, self._clock.ns_per_tick, self.names.index(track.names)
+        columns, slices, levels, first, last, busy, values = html_slices(
+            track.slices, track.names, self._clock.origin, self._clock.ns_per_tick, self.names.places(track.names)
         )
+        if values:
+            self._values[str(len(self._tracks))] = [
+                [ns, depth, _shown(arguments), *([] if result is None else [clean(result)])]
+                for ns, depth, arguments, result in values
+            ]
         about: dict[str, Any] = {
             "process": process,
             "kind": track.kind,
@@ -247,13 +291,14 @@ class _Page:
             "names": self.names.names_table(),
             "files": self.names.files_table(sources),
             "rows": self._rows,
+            "values": self._values,
             "instants": sorted(self._instants, key=itemgetter(1)),
             "flows": self._flows(),
-            "counters": {},
+            "counters": self._counters,
         }
 
     def _add_block(self, kind: str, raw: bytes) -> None:
-        packed = zlib.compress(raw, LEVEL, 31)  # 31: gzip
+        packed = compress(raw, LEVEL)
         about = {"kind": kind, "packed": len(packed), "raw": len(raw), "crc32": zlib.crc32(raw)}
         self._blocks.append((about, packed))
 
@@ -275,6 +320,10 @@ def _exception(told: dict[str, Any]) -> dict[str, Any]:
         elif match := LINE.fullmatch(line):
             frames.append([match[1], int(match[2]), match[3]])
     return {"message": ""} | exception | {"type": told["exception"], "traceback": frames}
+
+
+def _shown(arguments: dict[str, str]) -> dict[str, str]:
+    return {clean(name): clean(text) for name, text in arguments.items()}
 
 
 def _extent(rows: list[list[Any]]) -> dict[str, int]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_timeline.export import SUFFIXES, About
+from pytest_timeline.export import About
 from pytest_timeline.export.lanes import clean
 from pytest_timeline.export.page import Template, json_script, text
 from pytest_timeline.export.whole import WholeFile
-from pytest_timeline.outputs import ASSETS, INDEX, TESTS
+from pytest_timeline.outputs import ASSETS, INDEX, SUFFIXES, TESTS
 from pytest_timeline.timeline.category import CATEGORIES, Categories, main_thread
 from pytest_timeline.timeline.model import Clock, Span, Timeline
 
@@ -55,7 +56,8 @@ class Index:
                 if not outer:
                     outer = span.depth
                     test.fixtures += ns
-                self._add_fixture(test, span, ns, _micro(entry["start"]) + clock.ns(span.start) // 1000)
+                if not span.args.get("reused"):
+                    self._add_fixture(test, span, ns, _micro(entry["start"]) + clock.ns(span.start) // 1000)
 
     def _add_fixture(self, test: _Test, span: Span, ns: int, start: int) -> None:
         """Add a set-up or tear-down that took `ns` and began at `start` us of the run."""
@@ -85,6 +87,7 @@ class Index:
     def data(self, run: dict[str, Any], lanes: list[dict[str, Any]]) -> dict[str, Any]:
         """Return what the page carries, of a manifest and of the pytest processes, which `lanes` describes."""
         tests = sorted(self._tests, key=lambda test: float(test.entry["start"]))
+        entries = [test.entry for test in tests]
         places = {id(test): place for place, test in enumerate(tests)}
         files: dict[str, int] = {}
         markers: dict[str, int] = {}
@@ -93,34 +96,29 @@ class Index:
         workers = {lane["worker"]: place for place, lane in enumerate(lanes)}
         fixtures = sorted(self._fixtures.items(), key=lambda item: -item[1].total - item[1].tear_down)
         fixture_places = {id(fixture): place for place, (_, fixture) in enumerate(fixtures)}
-        columns: dict[str, list[Any]] = {key: [] for key in _COLUMNS}
-        for test in tests:
-            entry = test.entry
-            file, _, name = clean(entry["nodeid"]).partition("::")
-            others = tuple(format for format in entry["files"] if format != "html")
-            page = entry["files"].get("html", "")
-            row = {
-                "file": files.setdefault(file, len(files)),
-                "line": test.line,
-                "name": name,
-                "outcome": entry["outcome"],
-                "worker": workers.get(entry["worker"], -1),
-                "rerun": entry["rerun"],
-                "start": _micro(entry["start"]),
-                "duration": _micro(entry["duration"]),
-                "phases": [_micro(entry["phases"].get(phase, 0)) for phase in PHASES],
-                "times": [test.times.get(category, 0) // 1000 for category in CATEGORIES],
-                "fixtures": test.fixtures // 1000,
-                "uses": uses.setdefault(test.uses, len(uses)),
-                "markers": [markers.setdefault(marker, len(markers)) for marker in test.markers],
-                "leaked": [clean(str(text)) for text in entry["leaked"]],
-                "blocked": [clean(str(text)) for text in entry["blocked"]],
-                "exception": test.exception,
-                "page": page.removeprefix(f"{TESTS}/").removesuffix(SUFFIXES["html"]),
-                "also": also.setdefault(others, len(also)),
-            }
-            for key, column in columns.items():
-                column.append(row[key] if key in row else entry[key])
+        names = [clean(entry["nodeid"]).partition("::") for entry in entries]
+        pages = [entry["files"].get("html", "") for entry in entries]
+        others = [tuple(format for format in entry["files"] if format != "html") for entry in entries]
+        columns: dict[str, list[Any]] = {
+            "file": [files.setdefault(file, len(files)) for file, _, _ in names],
+            "line": [test.line for test in tests],
+            "name": [name for _, _, name in names],
+            "worker": [workers.get(entry["worker"], -1) for entry in entries],
+            "start": [_micro(entry["start"]) for entry in entries],
+            "duration": [_micro(entry["duration"]) for entry in entries],
+            "phases": [[_micro(entry["phases"].get(phase, 0)) for phase in PHASES] for entry in entries],
+            "times": [[test.times.get(category, 0) // 1000 for category in CATEGORIES] for test in tests],
+            "fixtures": [test.fixtures // 1000 for test in tests],
+            "uses": [uses.setdefault(test.uses, len(uses)) for test in tests],
+            "markers": [[markers.setdefault(marker, len(markers)) for marker in test.markers] for test in tests],
+            "leaked": [[clean(str(text)) for text in entry["leaked"]] for entry in entries],
+            "blocked": [[clean(str(text)) for text in entry["blocked"]] for entry in entries],
+            "exception": [test.exception for test in tests],
+            "page": [page.removeprefix(f"{TESTS}/").removesuffix(SUFFIXES["html"]) for page in pages],
+            "off": [entry.get("off", False) for entry in entries],
+            "also": [also.setdefault(formats, len(also)) for formats in others],
+        }
+        columns |= {key: [entry[key] for entry in entries] for key in _AS_IN_THE_MANIFEST}
         return {key: run[key] for key in run if key not in ("tests", "report")} | {
             "root": clean(self._about.root),
             "categories": CATEGORIES,
@@ -139,21 +137,26 @@ class Index:
 
     def write(self, directory: Path, run: dict[str, Any], lanes: list[dict[str, Any]]) -> list[str]:
         """Write the page into `directory`; return the files made, relative to it. Raises OSError."""
-        if not Template.exists(TEMPLATE):
-            return []
-        template = Template.named(TEMPLATE, standalone=self._about.standalone)
-        files = template.write_assets(directory / ASSETS)
-        counts = ", ".join(f"{count} {outcome}" for outcome, count in _outcomes(self._tests).items())
-        with WholeFile(directory / INDEX) as file:
-            template.fill(
-                file.write,
-                {
-                    "title": [text(f"{counts or 'no tests'} in {Path(clean(self._about.root)).name}")],
-                    "summary": [b"<p>%s</p>" % text(counts)],
-                    "data": [json_script("run", self.data(run, lanes))],
-                },
-            )
-        return [*files, INDEX]
+        return write_page(directory, self.data(run, lanes), standalone=self._about.standalone)
+
+
+def write_page(directory: Path, data: dict[str, Any], *, standalone: bool = False) -> list[str]:
+    """Write the page that carries `data` into `directory`; return the files made, relative to it. Raises OSError."""
+    if not Template.exists(TEMPLATE):
+        return []
+    template = Template.named(TEMPLATE, standalone=standalone)
+    files = template.write_assets(directory / ASSETS)
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in Counter(data["tests"]["outcome"]).items())
+    with WholeFile(directory / INDEX) as file:
+        template.fill(
+            file.write,
+            {
+                "title": [text(f"{counts or 'no tests'} in {Path(data['root']).name}")],
+                "summary": [b"<p>%s</p>" % text(counts)],
+                "data": [json_script("run", data)],
+            },
+        )
+    return [*files, INDEX]
 
 
 class _Test:
@@ -200,21 +203,10 @@ class _Interned:
         return number
 
 
-_COLUMNS = (
-    "file", "line", "name", "outcome", "worker", "rerun", "start", "duration", "phases", "times", "fixtures", "uses",
-    "markers",
-    "slices", "folded", "dropped", "processes", "threads", "tasks", "leaks", "leaked", "exception", "page",
-    "also", "blocks", "blocked",
+_AS_IN_THE_MANIFEST = (
+    "outcome", "rerun", "slices", "folded", "dropped", "processes", "threads", "tasks", "leaks", "blocks", "kept",
 )  # fmt: skip
 
 
 def _micro(seconds: float) -> int:
     return round(seconds * 1e6)
-
-
-def _outcomes(tests: list[_Test]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for test in tests:
-        outcome = str(test.entry["outcome"])
-        counts[outcome] = counts.get(outcome, 0) + 1
-    return counts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ class PlacedSpan:
     end: int
     flow: int  # id of a flow that enters it, 0 = none
     args: dict[str, Any]
+    chain: int = 0  # id of a flow that goes through it, 0 = none
 
 
 @dataclass(slots=True)
@@ -33,7 +35,7 @@ class PlacedInstant:
 
 @dataclass(slots=True)
 class PlacedLane:
-    """A row below a process."""
+    """A row below a process, or below one of its threads."""
 
     pid: int
     process_start: int  # tick
@@ -42,15 +44,36 @@ class PlacedLane:
     row: int
     spans: list[PlacedSpan] = field(default_factory=list)  # in order of start
     instants: list[PlacedInstant] = field(default_factory=list)
+    thread: int = 0  # serial of the one that it is below
+    number: int = 0  # of all that are below threads of its process
+
+
+@dataclass(slots=True)
+class PlacedCounter:
+    name: str
+    unit: str
+    ns: list[int]
+    values: list[float]
 
 
 def place_lanes(timeline: Timeline, flows: Flows, clock: Clock) -> list[PlacedLane]:
-    """Return the lanes of a timeline that is a whole trace; none if there is no process to draw them below."""
-    placed = []
+    """Return the lanes of a timeline that is a whole trace; none if there is no process to draw them below.
+
+    Every format wants the same, so the timeline keeps them.
+    """
+    known = timeline.placed
+    if known is not None and known[0] == clock:
+        lanes: list[PlacedLane] = known[1]
+        return lanes
+    placed: list[PlacedLane] = []
     for lane in timeline.lanes if timeline.processes else []:
         placed.append(below(timeline.processes[0], lane, lane.row))
         placed[-1].spans = place_lane(timeline, lane, flows, clock)
         placed[-1].instants = place_instants(lane.instants, clock)
+    length = Counter(span.chain for lane in placed for span in lane.spans)
+    for span in (span for lane in placed for span in lane.spans):
+        span.chain *= length[span.chain] > 1  # the others are in other traces
+    timeline.placed = clock, placed
     return placed
 
 
@@ -85,9 +108,9 @@ def place(spans: Sequence[Span], flows: Flows, clock: Clock, now: int = 0) -> li
         flow = 0 if span.cut in ("start", "both") or flows.points_back(span.flow) else span.flow
         args = plain(span.args) | ({"cut": span.cut} if span.cut else {})
         name, category = clean(span.name), clean(span.category)
-        opened.append(PlacedSpan(name, category, span.depth, now, clock.ns(span.end), flow, args))
+        opened.append(PlacedSpan(name, category, span.depth, now, clock.ns(span.end), flow, args, span.chain))
         placed.append(opened[-1])
-        now += bool(flow)  # what is in it begins later, as with the codec's slices
+        now += bool(flow or span.chain)  # what is in it begins later, as with the codec's slices
     while opened:
         end_last()
     return placed
@@ -97,6 +120,13 @@ def place_instants(instants: Sequence[Instant], clock: Clock) -> list[PlacedInst
     return [
         PlacedInstant(clean(each.name), clean(each.category), clock.ns(each.tick), plain(each.args))
         for each in instants
+    ]
+
+
+def place_counters(process: Process, clock: Clock) -> list[PlacedCounter]:
+    return [
+        PlacedCounter(clean(each.name), clean(each.unit), [clock.ns(tick) for tick in each.ticks], each.values)
+        for each in process.counters
     ]
 
 
@@ -130,11 +160,15 @@ def plain(args: dict[str, Any]) -> dict[str, Any]:
 
 def clean(text: str) -> str:
     """Return the text as a trace can hold it: valid Unicode without NUL."""
+    if text.isascii() and "\0" not in text:
+        return text
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def _plain(value: Any) -> Any:
     """Return the value as str, bool, float, 64-bit int, and lists and dicts of these."""
+    if isinstance(value, str):
+        return clean(value)
     if isinstance(value, bool | float) or (isinstance(value, int) and -(1 << 63) <= value < 1 << 63):
         return value
     if isinstance(value, dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +14,7 @@ PYTHON_KIND, C_KIND, OTHER_KIND = range(3)
 
 
 class PageNames:
-    """Gathers what the tracks use; then has the tables, and each process's index into them."""
+    """Gathers what the tracks use; then has the tables, and the places of each process's ids in them."""
 
     def __init__(self, tracks: list[Track], categories: Categories) -> None:
         self._categories = categories
@@ -32,14 +31,14 @@ class PageNames:
                     ticks[meaning] = ticks.get(meaning, 0) + exclusive
         self._names = sorted(counts, key=counts.__getitem__, reverse=True)
         places = {meaning: place for place, meaning in enumerate(self._names)}
-        self._indexes = {names: _index(known, places) for names, known in used.items()}
+        self._places = {names: {id: places[meaning] for id, meaning in known.items()} for names, known in used.items()}
         self._files = list(dict.fromkeys(meaning.file for meaning in self._names if _has_place(meaning)))
         self._file_places = {path: place for place, path in enumerate(self._files)}
         self._ticks = ticks
 
-    def index(self, names: Names) -> array[int]:
-        """Return the place in the table of each id."""
-        return self._indexes[names]
+    def places(self, names: Names) -> dict[int, int]:
+        """Return the place in the table of each id that is used."""
+        return self._places[names]
 
     def names_table(self) -> dict[str, list[Any]]:
         """Return the names, as docs/report-format.md has them."""
@@ -82,12 +81,3 @@ class PageNames:
 def _has_place(meaning: Meaning) -> bool:
     """Whether a name comes with a file and a line."""
     return meaning.kind == CODE or (meaning.kind == WAIT and bool(meaning.file))
-
-
-def _index(known: dict[int, Meaning], places: dict[Meaning, int]) -> array[int]:
-    """Return the array that `html_slices` takes."""
-    at = {(id << 1 | id >> 31) & 0xFFFFFFFF: places[meaning] for id, meaning in known.items()}
-    index = array("I", bytes(4 * (max(at, default=-1) + 1)))
-    for place, number in at.items():
-        index[place] = number
-    return index

@@ -19,19 +19,30 @@ VIEWER = Path(__file__).parent.parent / "viewer"
 
 _PARTS = re.compile(
     r'\{\{(?P<slot>\w+)\}\}|<link rel="stylesheet" href="(?:\.\./)?assets/(?P<style>[\w.-]+)">'
-    r'|<script src="(?:\.\./)?assets/(?P<script>[\w.-]+)"></script>'
+    r'|<script src="(?:\.\./)?assets/(?P<script>[\w.-]+)"></script>\n?'
 )
+_BODY = re.compile(r"<!-- body -->\n(.*?)<!-- /body -->\n", re.DOTALL)
 _BREAKS_OUT = re.compile(r"</script|</style|<!--", re.IGNORECASE)
 
 
 class Template:
-    """A page of `viewer/`, with its styles and scripts beside it in `assets/`, or in it when it is to stand alone."""
+    """A page of `viewer/`, with its styles and scripts beside it in `assets/`, or in it when it is to stand alone.
+
+    A thousand pages lie beside one `assets/`, so what is the same in all of them is there: also the page's body, which
+    its script, one file, puts in its place.
+    """
 
     def __init__(self, text: str, *, standalone: bool, viewer: Path | None = None) -> None:
         """Raises OSError when a file that it names is missing, ValueError when one can't be put into a page."""
+        viewer = viewer or VIEWER
         self.assets: dict[str, bytes] = {}
         self._parts: list[bytes] = []  # text and, at odd places, the name of the slot after it
         hashes = []
+        scripts = [match["script"] for match in _PARTS.finditer(text) if match["script"]]
+        shared: list[str] = []  # scripts of a page that does not stand alone
+        if body := _BODY.search(text):
+            text = text[: body.start()] + (body[1] if standalone else "") + text[body.end() :]
+            shared.append(f'"use strict";\ndocument.body.insertAdjacentHTML("afterbegin", {dumps(body[1]).decode()});')
         literal, end = "", 0
         for match in _PARTS.finditer(text):
             literal += text[end : match.start()]
@@ -41,10 +52,16 @@ class Template:
                 literal = ""
                 continue
             name = match["style"] or match["script"]
-            asset = ((viewer or VIEWER) / name).read_text(encoding="utf-8")
+            asset = (viewer / name).read_text(encoding="utf-8")
             if not standalone:
-                self.assets[name] = asset.encode()
-                literal += match[0]
+                if match["style"]:
+                    self.assets[name] = asset.encode()
+                    literal += match[0]
+                    continue
+                shared.append(asset)
+                if name == scripts[-1]:
+                    self.assets[name] = "\n".join(shared).encode()
+                    literal += match[0]
                 continue
             if _BREAKS_OUT.search(asset):
                 raise ValueError(f"{name} can't be put into a page: it has the end of an element in it")
@@ -54,9 +71,9 @@ class Template:
             literal += f"<{tag}>{asset}</{tag}>"
         self._parts.append((literal + text[end:]).encode())
         inline = " ".join(f"'sha256-{digest}'" for digest in hashes)
-        scripts, styles = (inline or "'none'", "") if standalone else ("'self' file:", "'self' file: ")
+        sources, styles = (inline or "'none'", "") if standalone else ("'self' file:", "'self' file: ")
         self._policy = (
-            f"default-src 'none'; script-src {scripts}; style-src {styles}'unsafe-inline'; "
+            f"default-src 'none'; script-src {sources}; style-src {styles}'unsafe-inline'; "
             "img-src data: blob:; worker-src blob:; base-uri 'none'; form-action 'none'"
         ).encode()
 

@@ -9,22 +9,33 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from pytest_timeline._codec import perfetto_slices
-from pytest_timeline.export import SUFFIXES
+from pytest_timeline._codec import double, fixed64, message, perfetto_slices, text, uint
 from pytest_timeline.export.flows import End, Flows
 from pytest_timeline.export.gzipped import GzippedFile
 from pytest_timeline.export.lane_seams import LaneSeams
-from pytest_timeline.export.lanes import PlacedLane, PlacedSpan, clean, labels, place_instants, place_lanes, tell
-from pytest_timeline.export.protobuf import double, fixed64, message, text, uint
+from pytest_timeline.export.lanes import (
+    PlacedLane,
+    PlacedSpan,
+    clean,
+    labels,
+    place_counters,
+    place_instants,
+    place_lanes,
+    tell,
+)
 from pytest_timeline.export.seams import Ended, Seams, TrackKey, key_of
+from pytest_timeline.export.span_lanes import SpanLanes
 from pytest_timeline.export.tree import rank
+from pytest_timeline.outputs import SUFFIXES
 from pytest_timeline.timeline.model import Clock, Process, Timeline, Track
 
-TYPES = {"B": 1, "E": 2, "i": 3}  # TrackEvent.Type
+TYPES = {"B": 1, "E": 2, "i": 3}  # TrackEvent.Type; a counter's is
+COUNTER = 4
 EXPLICIT = 3  # TrackDescriptor.ChildTracksOrdering
 NEVER_MERGED = 2  # TrackDescriptor.SiblingMergeBehavior: two tasks of one name are two
 LANE_RANKS = {"test": 0, "process": 1}  # of the first row
 GIL_RANK, THREAD_RANK = 1 << 20, 1 << 21  # so many rows of processes are there not
+COUNTER_RANK = GIL_RANK + 1
 STORY = 1  # the sequence of descriptors, spans and instants; the tracks' follow
 LEVEL = 2  # zlib: 4 saves a twelfth for two fifths more time; docs/traces.md has the figures
 
@@ -50,6 +61,9 @@ class PerfettoExporter:
                 uuid, scale = _uuid(key_of(process, track)), (clock.origin, clock.ns_per_tick)
                 perfetto_slices(track.slices, track.names, *scale, uuid, sequence, file.write, flows=ends)
                 file.write(_instants(track, uuid, clock))
+            for lane in SpanLanes(clock).arrive(timeline):
+                file.write(_lane(lane))
+            file.write(_counters(timeline, clock))
 
     def combined(self, path: Path, clock: Clock) -> CombinedPerfetto:
         """See Exporter."""
@@ -64,6 +78,7 @@ class CombinedPerfetto:
         self._clock = clock
         self._seams = Seams()
         self._lanes = LaneSeams(clock)
+        self._spans = SpanLanes(clock, joined=True)
         self._sequences: list[int] = []  # how far in time (ns) each sequence after STORY got
 
     def add(self, timeline: Timeline) -> None:
@@ -74,6 +89,9 @@ class CombinedPerfetto:
             self._file.write(_lane(lane))
         for process, track, ends in flows.tracks:
             self._add_track(process, track, ends, timeline)
+        for lane in self._spans.arrive(timeline):
+            self._file.write(_lane(lane))
+        self._file.write(_counters(timeline, self._clock))
         self._file.checkpoint()
 
     def _add_track(self, process: Process, track: Track, ends: list[End], window: Timeline) -> None:
@@ -113,7 +131,7 @@ class CombinedPerfetto:
         with self._file:
             for ended in self._seams.rest():
                 self._file.write(_ends(ended))
-            for lane in self._lanes.rest():
+            for lane in (*self._lanes.rest(), *self._spans.rest()):
                 self._file.write(_lane(lane))
 
 
@@ -143,7 +161,7 @@ def _descriptors(timeline: Timeline) -> bytes:
             if track.under is not None and track.kind != "state":
                 groups[_group(process, track.under)] = track.under
         for group, thread in groups.items():
-            about = text(2, f"Tasks of {clean(thread.name)}") + uint(12, _thread_rank(thread) + 1)
+            about = text(2, f"Tasks of {clean(thread.name)}") + uint(12, _thread_rank(thread) + 2)
             packets.append(_packet(message(60, uint(1, group), uint(5, uuid), about, uint(11, EXPLICIT))))
     return b"".join(packets)
 
@@ -172,20 +190,27 @@ def _group(process: Process, thread: Track) -> int:
 
 
 def _thread_rank(thread: Track) -> int:
-    return THREAD_RANK + 2 * thread.serial
+    """Return its place; its spans come after it, then its tasks."""
+    return THREAD_RANK + 4 * thread.serial
 
 
 def _lane(lane: PlacedLane) -> bytes:
     """Return the lane's descriptor, its spans and its instants."""
-    uuid = _identify(lane.pid, lane.process_start, f"{lane.kind}/{lane.row}")
+    if lane.kind in LANE_RANKS:
+        what, place = f"{lane.kind}/{lane.row}", LANE_RANKS[lane.kind] + lane.row
+    else:
+        what, place = f"{lane.kind}/{lane.thread}/{lane.row}", THREAD_RANK + 4 * lane.thread + 1
+    uuid = _identify(lane.pid, lane.process_start, what)
     about = [uint(5, _identify(lane.pid, lane.process_start, "process")), text(2, lane.name)]
-    packets = [_packet(message(60, uint(1, uuid), *about, uint(12, LANE_RANKS[lane.kind] + lane.row)))]
-    for phase, ns, what in tell(lane):
+    packets = [_packet(message(60, uint(1, uuid), *about, uint(12, place)))]
+    for phase, ns, told in tell(lane):
         parts = []
         if phase != "E":
-            parts = [text(22, what.category), text(23, what.name), _annotations(what.args)]
-            if isinstance(what, PlacedSpan) and what.flow:
-                parts.append(fixed64(48, what.flow))  # terminating_flow_ids
+            parts = [text(22, told.category), text(23, told.name), _annotations(told.args)]
+            if isinstance(told, PlacedSpan) and told.flow:
+                parts.append(fixed64(48, told.flow))  # terminating_flow_ids
+            if isinstance(told, PlacedSpan) and told.chain:
+                parts.append(fixed64(47, told.chain))  # flow_ids
         packets.append(_event(phase, ns, uuid, *parts))
     return b"".join(packets)
 
@@ -195,6 +220,20 @@ def _instants(track: Track, uuid: int, clock: Clock) -> bytes:
         _event("i", each.ns, uuid, text(22, each.category), text(23, each.name), _annotations(each.args))
         for each in place_instants(track.instants, clock)
     )
+
+
+def _counters(timeline: Timeline, clock: Clock) -> bytes:
+    packets = []
+    for process in timeline.processes:
+        parent = uint(5, _identify(process.pid, process.start, "process"))
+        for counter in place_counters(process, clock):
+            uuid = _identify(process.pid, process.start, f"counter/{counter.name}")
+            about = text(2, counter.name) + message(8, text(6, counter.unit) if counter.unit else b"")
+            packets.append(_packet(message(60, uint(1, uuid), parent, about, uint(12, COUNTER_RANK))))
+            for ns, value in zip(counter.ns, counter.values, strict=True):
+                said = uint(30, value) if isinstance(value, int) else double(44, value)
+                packets.append(_packet(uint(8, ns), message(11, uint(9, COUNTER), uint(11, uuid), said)))
+    return b"".join(packets)
 
 
 def _event(phase: str, ns: int, track: int, *parts: bytes) -> bytes:

@@ -47,15 +47,16 @@ def excerpts(root: str, functions: Iterable[tuple[str, int]]) -> dict[str, list[
     return found
 
 
-def key_of(path: str) -> str:
-    """Return what identifies a file in the names of shared files."""
-    return blake2b(path.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+def script(root: str, path: str) -> tuple[str, bytes]:
+    """Return a shared file's key, and the file: a script, since a page from a disk may load nothing else.
 
-
-def script(root: str, path: str) -> bytes:
-    """Return the shared file: a script, since a page from a disk may load nothing else; b"" when it can't be read."""
+    The key is of what is in it, so that files of several runs may lie side by side; "" when it can't be read.
+    """
     text = "".join(_lines(os.path.join(root, path)))
-    return b"%s(%s,%s)" % (CALL.encode(), dumps(key_of(path)), dumps(text)) if text else b""
+    if not text:
+        return "", b""
+    key = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+    return key, b"%s(%s,%s)" % (CALL.encode(), dumps(key), dumps(text))
 
 
 @lru_cache(FILES_KEPT)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+BUFFER_BYTES = 1 << 16  # a small page is one write
 
 
 class WholeFile:
@@ -15,9 +18,10 @@ class WholeFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        self._file = open(self._temporary, "wb")  # noqa: SIM115 - closed by close() and discard()
+        self._path = os.fspath(path)
+        directory, name = os.path.split(self._path)
+        self._temporary = os.path.join(directory, f".{name}.{os.getpid()}")
+        self._file = open(self._temporary, "wb", BUFFER_BYTES)  # noqa: SIM115 - closed by close() and discard()
 
     def write(self, data: bytes | memoryview) -> None:
         self._file.write(data)
@@ -36,7 +40,8 @@ class WholeFile:
         try:
             self._file.close()
         finally:
-            self._temporary.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._temporary)
 
     def __enter__(self) -> Self:
         return self

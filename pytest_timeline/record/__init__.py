@@ -8,8 +8,8 @@ import os
 from pytest_timeline import _recorder, spooldir
 
 
-def start(family: str) -> None:
-    """Record into the directory `family`, as the settings beside it say.
+def start(family: str) -> dict[str, list[str]]:
+    """Record into the directory `family`, as the settings beside it say, and return these.
 
     Raises OSError when the run is over (its spool is gone) or the spool cannot be made, RuntimeError when every
     monitoring tool id is taken.
@@ -22,4 +22,9 @@ def start(family: str) -> None:
         included=settings.get("include", ()),
         excluded=settings.get("exclude", ()),
         machinery=settings.get("machinery", ()),
+        args=settings.get("args", ()),
+        full=settings["full"] == ["1"],
     )
+    if "gc" in settings.get("record", ()):
+        _recorder.collections(int(settings["max_instants"][0]))
+    return settings

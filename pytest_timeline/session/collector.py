@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from pytest_timeline import _recorder, spooldir
 from pytest_timeline.spooldir import StatusPage
 
 STALE_NS = 5_000_000_000
-PATIENT_SECONDS = 0.2  # polled often until then: most runs are done by then
-SHORT_POLL, LONG_POLL = 0.005, 0.05
+SHORT_POLL, LONG_POLL = 0.001, 0.05  # seconds; in between, a tenth of what was waited so far
 
 
 class Collector:
@@ -47,7 +48,7 @@ class Collector:
 
     def wait(self, progress: Callable[[int, int], None]) -> None:
         """Return when the timelines are written or never will be; call `progress(done, total)` now and then."""
-        self._page["finish"] = 1
+        self._page["finish"] = StatusPage.OVER
         if self.problem is not None:
             return
         start = time.monotonic()
@@ -59,11 +60,19 @@ class Collector:
                         self._page["heartbeat"] = 0  # the spool is nobody's now
                     return
                 progress(self._page["done"], self._page["total"])
-                time.sleep(SHORT_POLL if time.monotonic() - start < PATIENT_SECONDS else LONG_POLL)
+                time.sleep(min(max((time.monotonic() - start) / 10, SHORT_POLL), LONG_POLL))
             if state == StatusPage.FAILED:
                 self.problem = f"{self._name} failed: {self._page.reason or 'it does not say why'}"
         except KeyboardInterrupt:
             self.problem = f"interrupted, {self._name} goes on by itself"
+
+    def abandon(self) -> None:
+        """Have the process end without a word: there is no run."""
+        self._page["finish"] = StatusPage.ABANDONED
+        self._page["heartbeat"] = 0  # the spool is nobody's now
+        if self._pid and self._page["state"] == StatusPage.STARTING and sys.platform != "win32":
+            with suppress(OSError):  # it may come to open the spool by its path, where the next run's is by then
+                os.kill(self._pid, signal.SIGKILL)
 
     def close(self) -> None:
         self._page.close()
@@ -77,7 +86,7 @@ class Collector:
         return f"{self._name} is gone, and with it what it had read and not yet written"
 
     def _alive(self) -> bool:
-        if time.monotonic_ns() - self._page["heartbeat"] > STALE_NS:
+        if self._page.silence() > STALE_NS:
             return False
         if sys.platform == "win32":
             return True

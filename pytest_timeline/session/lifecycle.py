@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.unittest import TestCaseFunction
 
+from pytest_timeline.session.hooks import Hooks
 from pytest_timeline.session.story import Story
 
+if TYPE_CHECKING:
+    from pluggy import Result
 
-class Lifecycle:
-    """The outermost wrapper of each hook, so that a span holds all that other plugins do in it."""
+
+class Lifecycle(Hooks):
+    """The outermost wrapper of each hook, so that a span holds all that other plugins do in it.
+
+    Those through which goes what a test or a fixture raises are `hookwrapper`s: a `wrapper` stands in its traceback.
+    """
 
     def __init__(self, story: Story) -> None:
         self._story = story
@@ -23,6 +31,21 @@ class Lifecycle:
             return (yield)
         finally:
             self._story.end_collection()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        if not isinstance(collector, pytest.File):
+            return (yield)
+        self._story.begin_file(collector)
+        found = None
+        try:
+            report = yield
+            found = len(report.result) if report.passed else None
+            return report
+        finally:
+            self._story.end_file(found)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -44,17 +67,23 @@ class Lifecycle:
         finally:
             self._story.end_test()
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_setup(self) -> Generator[None, None, None]:
-        return (yield from self._phase("setup"))
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self) -> Generator[None, Result[object], None]:
+        yield from self._phase("setup")
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_call(self) -> Generator[None, None, None]:
-        return (yield from self._phase("call"))
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Result[object], None]:
+        if isinstance(item, TestCaseFunction):
+            self._story.begin_call(item)  # unittest does the calling
+        yield from self._phase("call")
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_teardown(self) -> Generator[None, None, None]:
-        return (yield from self._phase("teardown"))
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> None:
+        """Neither first nor last: after those that wrap what is called, and before pytest calls it."""
+        self._story.begin_call(pyfuncitem)
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self) -> Generator[None, Result[object], None]:
+        yield from self._phase("teardown")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
@@ -68,27 +97,20 @@ class Lifecycle:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._story.logged(report)
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_fixture_setup(
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
-    ) -> Generator[None, object, object]:
+    ) -> Generator[None, Result[object], None]:
         self._story.begin_fixture(fixturedef, request)
-        try:
-            value = yield
-        finally:
-            self._story.end_fixture(fixturedef)
-        self._story.watch_teardown(fixturedef)
-        return value
+        result = yield
+        self._story.end_fixture(fixturedef, result.exception)
 
     def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any]) -> None:
         self._story.end_teardown(fixturedef)
 
-    def _phase(self, when: str) -> Generator[None, None, None]:
+    def _phase(self, when: str) -> Generator[None, Result[object], None]:
         self._story.begin_phase(when)
-        try:
-            return (yield)
-        except BaseException as error:
-            self._story.raised(error)
-            raise
-        finally:
-            self._story.end_phase()
+        result = yield
+        if result.exception is not None:
+            self._story.raised(result.exception)
+        self._story.end_phase()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
 
 from pytest_timeline import outputs
-from pytest_timeline.spooldir import DIRECTORY, SETTINGS, STATUS, StatusPage, read_settings
+from pytest_timeline.spooldir import DIRECTORY, SETTINGS, STATUS, StatusPage, is_of, read_settings
 
 TRIAL_BYTES = 4 << 20
 FRESH_SECONDS = 5.0  # a collector whose heartbeat is older is gone
@@ -22,17 +23,22 @@ class OutputError(Exception):
     """The output directory cannot be used; the text says why and what to do."""
 
 
+_ours: dict[str, bool] = {}  # spools of this process, whose sessions nest; whether the directory around it is new
+
+
 def claim(directory: str) -> tuple[str, list[str]]:
     """Make `directory` ready for a run; return the path of its new spool, and warnings.
 
     Raises OutputError.
     """
     try:
+        new = not os.path.isdir(directory)
         os.makedirs(directory, exist_ok=True)
         _try_writing(os.path.join(directory, f".timeline-{os.getpid()}"))
         spool = os.path.join(directory, DIRECTORY)
         warnings = _clear_leftover(spool, directory)
         os.mkdir(spool)
+        _ours[spool] = new
     except OSError as error:
         if os.path.exists(directory) and not os.path.isdir(directory):
             reason = "is a file"
@@ -40,6 +46,14 @@ def claim(directory: str) -> tuple[str, list[str]]:
             reason = f"cannot be written to ({error.strerror or error})"
         raise OutputError(f"--timeline-dir: {directory} {reason}; name another directory with --timeline-dir") from None
     return spool, warnings
+
+
+def give_up(spool: str) -> None:
+    """Remove the spool of a run that came to nothing, and the directory around it if that was made for it."""
+    shutil.rmtree(spool, ignore_errors=True)
+    if _ours.pop(spool, False):
+        with contextlib.suppress(OSError):
+            os.rmdir(os.path.dirname(spool))
 
 
 def _try_writing(path: str) -> None:
@@ -59,6 +73,10 @@ def _clear_leftover(spool: str, directory: str) -> list[str]:
     """Remove the spool of a run that died; return warnings. Raises OutputError when a run is still using it."""
     if not os.path.lexists(spool):
         return []
+    if _state(spool) in PATIENCE and spool not in _ours and is_of(spool, os.getpid()):
+        _abandon(spool)  # this process was another program, which became this one before its session
+        shutil.rmtree(spool)
+        return []
     start = time.monotonic()
     while (state := _state(spool)) in PATIENCE:
         if time.monotonic() - start > PATIENCE[state]:
@@ -75,6 +93,17 @@ def _clear_leftover(spool: str, directory: str) -> list[str]:
     return [f"replaced what an earlier run left unfinished ('{remedy}' would have made its timelines)"]
 
 
+def _abandon(spool: str) -> None:
+    """Have the spool's collector end without a word."""
+    try:
+        page = StatusPage(os.path.join(spool, STATUS))
+    except (OSError, ValueError):
+        return
+    page["finish"] = StatusPage.ABANDONED
+    page["heartbeat"] = 0
+    page.close()
+
+
 def _state(spool: str) -> int | None:
     """Return the state of the spool's collector, None when it is gone."""
     try:
@@ -82,8 +111,7 @@ def _state(spool: str) -> int | None:
     except (OSError, ValueError):
         return None
     try:
-        age = time.monotonic_ns() - page["heartbeat"]
-        return page["state"] if 0 <= age < FRESH_SECONDS * 1e9 else None
+        return page["state"] if 0 <= page.silence() < FRESH_SECONDS * 1e9 else None
     finally:
         page.close()
 

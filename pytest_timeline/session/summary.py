@@ -9,13 +9,25 @@ from typing import Any
 import orjson
 import pytest
 
-from pytest_timeline.config import Config
-from pytest_timeline.outputs import INDEX, MANIFEST, TESTS
+from pytest_timeline.config import KEEP_ALL, Config
+from pytest_timeline.outputs import INDEX, MANIFEST, TESTS, preferred
 from pytest_timeline.spooldir import DIRECTORY
+from pytest_timeline.text import count, duration
 
 SLOWEST, SLOWEST_VERBOSE = 3, 10
 NOTED_TESTS, NOTED = 5, 3  # how many tests, and of each how many of the things that it left, or that blocked its loop
-PREFERRED = ("html", "perfetto", "chrome")  # which of a test's files to name
+WORTH_SECONDS = 1.0  # a shorter collection is not worth a line
+SLOWEST_IMPORTS = 5
+TELLING_SECONDS = 0.001  # that what a module imports took, beside its own time
+TOLD = {"spans": "span", "instants": "instant", "values": "counter value"}  # of which there is one bound
+SAID = {
+    "log": "log record",
+    "warning": "warning",
+    "output": "output line",
+    "subtest": "subtest",
+    "example": "example",
+    "gc": "garbage collection",
+}
 MARKUP: Mapping[str, dict[str, bool]] = {
     "passed": {"green": True},
     "failed": {"red": True},
@@ -33,8 +45,17 @@ def short(path: str) -> str:
     return relative if len(relative) < len(path) else path
 
 
-def write(reporter: pytest.TerminalReporter, settings: Config, warnings: list[str], problem: str | None) -> None:
-    """Write the section about the run.
+def manifest(directory: str) -> dict[str, Any]:
+    """Return what run.json says. Raises OSError or ValueError."""
+    with open(os.path.join(directory, MANIFEST), "rb") as file:
+        run: dict[str, Any] = orjson.loads(file.read())
+    return run
+
+
+def write(
+    reporter: pytest.TerminalReporter, settings: Config, run: dict[str, Any], warnings: list[str], problem: str | None
+) -> None:
+    """Write the section about the run, whose manifest is `run`.
 
     `warnings` are this process's, which the manifest has too if all went well; `problem` is why it did not.
     """
@@ -42,14 +63,8 @@ def write(reporter: pytest.TerminalReporter, settings: Config, warnings: list[st
     reporter.write_sep("=", "timeline")
     remedy = f"make timelines of what is left with: python -m pytest_timeline collect {short(directory)}"
     if problem is None:
-        try:
-            with open(os.path.join(directory, MANIFEST), "rb") as file:
-                run = orjson.loads(file.read())
-        except (OSError, ValueError) as error:
-            problem = f"the collector left no manifest ({error})"
-        else:
-            _write_run(reporter, settings, run)
-            warnings = [*run["warnings"], *(text for text in warnings if text not in run["warnings"])]
+        _write_run(reporter, settings, run)
+        warnings = [*run["warnings"], *(text for text in warnings if text not in run["warnings"])]
     for warning in warnings:
         reporter.write_line(warning, yellow=True)
     if problem is not None:
@@ -62,17 +77,23 @@ def _write_run(reporter: pytest.TerminalReporter, settings: Config, run: dict[st
     tests = run["tests"]
     _write_slowest(reporter, settings.directory, tests)
     _write_totals(reporter, settings.directory, run)
+    _write_collection(reporter, settings.directory, run)
     _write_noted(reporter, tests, "leaks", "leaked", "leaked", "leaked: and {} more tests left something running")
     blocked = "blocked its event loop"
     _write_noted(reporter, tests, "blocks", "blocked", blocked, "blocked: the event loops of {} more tests")
+    _write_left_out(reporter, [test for test in tests if test["left_out"]])
+    hot = "too hot to record"
+    _write_noted(reporter, tests, "muted", "unrecorded", hot, "too hot to record: functions in {} more tests")
+    if any(test["muted"] for test in tests):
+        reporter.write_line("--timeline-full records every call", yellow=True)
     folded = [test for test in tests if test["folded"]]
     if folded:
         remedy = "a larger --timeline-max-slices"
         if settings.min_duration_ns:
             remedy = f"a smaller --timeline-min-duration, {remedy}"
-        count = sum(test["folded"] for test in folded)
+        calls = sum(test["folded"] for test in folded)
         reporter.write_line(
-            f"folded {_count(count, 'short call')} into their callers in {_count(len(folded), 'test')}; "
+            f"folded {count(calls, 'short call')} into their callers in {count(len(folded), 'test')}; "
             f"more is kept with {remedy}, or look closer with --timeline-include",
             yellow=True,
         )
@@ -86,26 +107,30 @@ def _write_slowest(reporter: pytest.TerminalReporter, directory: str, tests: lis
     reporter.write_line("slowest     slices  processes  threads", bold=True)
     for test in slowest:
         figures = (
-            f"{_duration(test['duration']):>7} {test['slices']:>10,}  {test['processes']:>9}  {test['threads']:>7}  "
+            f"{duration(test['duration']):>7} {test['slices']:>10,}  {test['processes']:>9}  {test['threads']:>7}  "
         )
         reporter.write(figures)
         name = test["nodeid"] + (f" (rerun {test['rerun']})" if test["rerun"] else "")
         room = max(reporter._tw.fullwidth - len(figures) - 1, 20)
         reporter.write_line(name if len(name) <= room else "…" + name[1 - room :], **MARKUP.get(test["outcome"], {}))
-        if file := _preferred(test["files"]):
+        if file := preferred(test["files"]):
             reporter.write_line("        " + os.path.join(short(directory), os.path.normpath(file)), light=True)
 
 
 def _write_totals(reporter: pytest.TerminalReporter, directory: str, run: dict[str, Any]) -> None:
     tests = run["tests"]
     timelines = sum(bool(test["files"]) for test in tests)
-    combined = _preferred(run["combined"])
-    reporter.write(f"recorded {_count(len(tests), 'test')}", bold=True)
-    line = f", {_count(sum(test['slices'] for test in tests), 'slice')}"
+    combined = preferred(run["combined"])
+    reporter.write(f"recorded {count(len(tests), 'test')}", bold=True)
+    line = f", {count(sum(test['slices'] for test in tests), 'slice')}"
     if tests:
         processes, threads = (max(test[key] for test in tests) for key in ("processes", "threads"))
-        line += f"; at most {_count(processes, 'process')} and {_count(threads, 'thread')} in a test"
+        line += f"; at most {count(processes, 'process')} and {count(threads, 'thread')} in a test"
     reporter.write_line(line)
+    if run["keep"] not in ([], [KEEP_ALL]):
+        recorded = sum(not test.get("off") for test in tests)
+        keep = ",".join(run["keep"])
+        reporter.write_line(f"kept {timelines:,} of {count(recorded, 'timeline')} (--timeline-keep={keep})")
     places = []
     if timelines:
         places.append(os.path.join(short(directory), TESTS, ""))
@@ -117,6 +142,23 @@ def _write_totals(reporter: pytest.TerminalReporter, directory: str, run: dict[s
         html = any("html" in test["files"] for test in tests)
         how = "open a page in a browser" if html else "open one in https://ui.perfetto.dev"
         reporter.write_line(f"timelines in {' and '.join(places)}: {how}")
+
+
+def _write_collection(reporter: pytest.TerminalReporter, directory: str, run: dict[str, Any]) -> None:
+    """Write what was slow to import, if the collection was slow."""
+    collection = run.get("collection")
+    if not collection or collection["duration"] < WORTH_SECONDS:
+        return
+    worker = f" on {collection['worker']}" if collection["worker"] else ""
+    slowest = collection["imports"][:SLOWEST_IMPORTS]
+    reporter.write(f"collection took {duration(collection['duration'])}{worker}", bold=True)
+    reporter.write_line(", slowest imports:" if slowest else "")
+    for name, own, total, _, via, modules in slowest:
+        many = f" ({modules:,} modules)" if modules > 1 else ""
+        of = f" of {duration(total)}" if total - own >= TELLING_SECONDS else ""
+        reporter.write_line(f"{duration(own):>7}{of:<11}  {name}{many}{f', for {via}' if via else ''}")
+    if file := preferred(collection["files"]):
+        reporter.write_line("        " + os.path.join(short(directory), os.path.normpath(file)), light=True)
 
 
 def _write_noted(
@@ -132,15 +174,10 @@ def _write_noted(
         reporter.write_line(more.format(f"{len(found) - NOTED_TESTS:,}"), yellow=True)
 
 
-def _preferred(files: dict[str, str]) -> str | None:
-    return next((files[name] for name in PREFERRED if name in files), None)
-
-
-def _count(number: int, what: str) -> str:
-    if number == 1:
-        return f"1 {what}"
-    return f"{number:,} {what}{'es' if what.endswith('s') else 's'}"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.2f}s" if seconds >= 1 else f"{seconds * 1e3:.3g}ms"
+def _write_left_out(reporter: pytest.TerminalReporter, tests: list[dict[str, Any]]) -> None:
+    """Write how much is missing of what programs told, and of what tests said."""
+    counts = {kind: sum(test["left_out"].get(kind, 0) for test in tests) for kind in TOLD | SAID}
+    told = ", ".join(count(number, (TOLD | SAID)[kind]) for kind, number in counts.items() if number)
+    if told:
+        remedy = "; more is kept with a larger --timeline-max-instants" if any(counts[kind] for kind in SAID) else ""
+        reporter.write_line(f"left out {told} in {count(len(tests), 'test')}{remedy}", yellow=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 from weakref import WeakKeyDictionary, ref
@@ -63,8 +64,9 @@ class File(NamedTuple):
     category: str
 
 
-class Meaning(NamedTuple):
-    """What an id stands for."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Meaning:
+    """What an id stands for; the same object wherever it is the same."""
 
     text: str
     kind: int
@@ -91,7 +93,7 @@ class Meanings(dict[int, Meaning]):
             text, kind, file, line, flags = names[id]
         except KeyError:  # it may be told later
             return UNKNOWN
-        found = self[id] = Meaning(text, kind, file, line, flags, self._categories.of(text, kind, file))
+        found = self[id] = self._categories.meaning(text, kind, file, line, flags)
         return found
 
 
@@ -103,6 +105,7 @@ class Categories:
         self.root = os.path.normpath(root) if root else ""
         self._files: dict[str, File] = {}
         self._environments: dict[str, bool] = {}
+        self._known: dict[tuple[str, int, str, int, int], Meaning] = {}
         self._meanings: WeakKeyDictionary[Names, Meanings] = WeakKeyDictionary()
 
     def meanings(self, names: Names) -> Mapping[int, Meaning]:
@@ -110,6 +113,14 @@ class Categories:
         found = self._meanings.get(names)
         if found is None:
             found = self._meanings[names] = Meanings(names, self)
+        return found
+
+    def meaning(self, text: str, kind: int, file: str, line: int, flags: int) -> Meaning:
+        """Return what a name stands for, that of another process as well."""
+        key = text, kind, file, line, flags
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = Meaning(*key, self.of(text, kind, file))
         return found
 
     def of(self, text: str, kind: int, file: str) -> str:

@@ -25,22 +25,26 @@ class Clock:
 
 @dataclass(slots=True)
 class Span:
-    """A slice that was told: the test, a phase, a fixture, a process from start to exit. Few, so they are objects."""
+    """A slice that was told: the test, a phase, a fixture, a process from start to exit, what a program says it does.
+
+    Few, so they are objects.
+    """
 
     name: str
     category: str
     start: int  # tick
     end: int  # tick
-    depth: int  # 0 = the test, or a process
+    depth: int  # 0 = the test, a process, or a span of a program
     args: dict[str, Any] = field(default_factory=dict)
     flow: int = 0  # id of a flow that enters it where it starts, 0 = none
+    chain: int = 0  # id of a flow that goes through all spans that have it, unique in a run; 0 = none
     cut: str = ""  # "start": it began before the window; "end": it goes on after it; or "both"
-    key: tuple[int, int] | None = None  # of a span that may be cut: the same in every window, (pid, start tick)
+    key: tuple[int, int] | None = None  # of a span that may be cut: the same in every window, (pid or id, start tick)
 
 
 @dataclass(slots=True)
 class Instant:
-    """A moment that was told: the failure."""
+    """A moment that was told: the failure, what a program says."""
 
     name: str
     category: str
@@ -85,6 +89,17 @@ class Track:
     instants: list[Instant] = field(default_factory=list)
     under: Track | None = None  # what it is drawn below: a task's and a loop's thread, a state's task
     args: dict[str, Any] = field(default_factory=dict)  # {"leaked_from": nodeid, "folded_steps": 12}
+    spans: list[Span] = field(default_factory=list)  # that a thread began, in order of start; they lie as they like
+
+
+@dataclass(slots=True)
+class Counter:
+    """A value over time; it holds until the next one."""
+
+    name: str  # unique in its process
+    unit: str = ""
+    ticks: list[int] = field(default_factory=list)  # in order
+    values: list[float] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -95,18 +110,20 @@ class Process:
     start: int  # tick; with the pid it identifies the process
     tracks: list[Track] = field(default_factory=list)
     args: dict[str, Any] = field(default_factory=dict)  # {"leaked_from": nodeid, "clock_error_us": 12.5}
+    counters: list[Counter] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Timeline:
-    """One window of time: a test, or (in a combined trace only) what lay between two tests."""
+    """One window of time: a test, the collection, or (in a combined trace only) what lay between two tests."""
 
-    name: str  # node id; "" between tests
+    name: str  # node id; "collection"; "" between tests
     start: int  # tick
     end: int  # tick
     processes: list[Process]  # the pytest process first
     lanes: list[Lane] = field(default_factory=list)  # all below the first process; the test's first, if it is there
     args: dict[str, Any] = field(default_factory=dict)  # of the test: outcome, worker, rerun, folded, dropped
+    placed: tuple[Clock, Any] | None = field(default=None, init=False, repr=False, compare=False)  # see export/lanes.py
 
     @property
     def story(self) -> Lane | None:

@@ -14,6 +14,7 @@
  * @property {{name: string, start: number, end: number}[]} phases
  * @property {Failure[]} [failures]
  * @property {string} [reason]
+ * @property {string[]} [not_recorded]
  * @property {number} folded
  * @property {number} folded_ns
  * @property {number} outer_folded
@@ -70,6 +71,7 @@
  * @typedef {{from: number, start: number, to: number, end: number, name: string}} Flow
  * @typedef {{path: string, short: string, package: string, category: string, source: string}} SourceFile
  * @typedef {{unit: string, ns: number[], value: number[]}} Counter
+ * @typedef {[number, number, Record<string, string>, string?]} Values  begin, depth, arguments, result
  */
 
 /** All that the page knows. Before `load` has ended, tracks have no slices and there are no names. */
@@ -84,6 +86,8 @@ class Timeline {
   flows = [];
   /** @type {Map<number, Counter>} */
   counters = new Map();
+  /** @type {Record<number, Values[]>} by track */
+  values = {};
   /** @type {Map<number, [number, string][]>} */
   sources = new Map();
   /** @type {string[]} what is wrong with the data, for people */
@@ -113,6 +117,13 @@ class Timeline {
   thrown(track, row) {
     const name = this.tracks[track].columns.throwing.get(row);
     return name === undefined ? undefined : this.names[name]?.text ?? "";
+  }
+
+  /** What a call was given and gave back. @param {Place} place @returns {Values | undefined} */
+  valuesOf({ track, row }) {
+    const { columns } = this.tracks[track];
+    const depth = columns.depth(row);
+    return this.values[track]?.find(([start, level]) => start === columns.start[row] && level === depth);
   }
 
   /**
@@ -220,7 +231,7 @@ const Data = (() => {
   }
 
   /** @param {Timeline} timeline @param {any} block */
-  function model(timeline, { names, files, rows, instants, flows, counters }) {
+  function model(timeline, { names, files, rows, instants, flows, counters, values }) {
     const { categories } = timeline.head;
     timeline.files = files.path.map((/** @type {string} */ path, /** @type {number} */ i) => ({
       path,
@@ -240,6 +251,7 @@ const Data = (() => {
     for (const [track, list] of Object.entries(rows ?? {})) timeline.tracks[+track].columns = told(timeline, /** @type {any} */ (list));
     timeline.instants = (instants ?? []).map((/** @type {any[]} */ [track, at, name, category, args]) => ({ track, at, name, category, args }));
     timeline.flows = (flows ?? []).map((/** @type {any[]} */ [from, start, to, end, name]) => ({ from, start, to, end, name }));
+    timeline.values = values ?? {};
     timeline.counters = new Map(Object.entries(counters ?? {}).map(([track, counter]) => [+track, /** @type {Counter} */ (counter)]));
   }
 

@@ -70,13 +70,14 @@ class Layout {
       if (known) return known;
       const top = track.kind === "test" || track.kind === "log";
       const above = track.parent == null ? (top ? null : processes[track.process]) : place(tracks[track.parent]);
-      const lanes = track.kind === "process" && above?.children.find(({ kind }) => kind === "process");
+      const lanes = /^(process|span)$/.test(track.kind) && above?.children.find(({ kind }) => kind === track.kind);
       const node = track.kind === "state" && above?.kind === "task" ? above : lanes || this._node(`t${track.index}`, track.kind, track.name, above);
       if (node === above) node.state = track;
       else node.tracks.push(track);
-      if (track.kind === "test") node.name = "Test";
+      if (track.kind === "test") node.name = head.outcome ? "Test" : "pytest";
       if (track.kind === "process") node.name = "Children";
       if (track.kind === "log") node.name = "Log";
+      if (track.kind === "span") node.name = "spans";
       if (track.kind === "thread" && track.id) node.note = `tid ${track.id}`;
       made.set(track.index, node);
       this.nodes.set(`t${track.index}`, node);

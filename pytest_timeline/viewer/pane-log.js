@@ -22,7 +22,7 @@ class LogPane {
     return el("ul.log", list.slice(0, LogPane.MOST).map((instant) => {
       const icon = Dom.icon(`level${levelOf(instant)}`);
       icon.classList.add(`level${levelOf(instant)}`);
-      const detail = instant.args?.message ?? instant.args?.logger ?? "";
+      const detail = instant.args?.message ?? instant.args?.logger ?? instant.args?.stream ?? "";
       const go = () => {
         const half = (view.to - view.from) / 2;
         if (instant.at < view.from || instant.at > view.to) view.jump(instant.at - half, instant.at + half);

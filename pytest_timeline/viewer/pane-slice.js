@@ -27,6 +27,7 @@ class SlicePane {
     const duration = columns.duration(row);
     const code = track.kind === "thread";
     const step = Math.max(1, duration / 100);
+    const [, , given = columns.args.get(row), returned] = timeline.valuesOf(selection) ?? [];
     const uses = code ? Tally.uses(timeline, id) : null;
     return [
       Part.section(
@@ -44,7 +45,8 @@ class SlicePane {
         this._notes(selection).map(Part.note),
       ),
       this._where(selection),
-      this._arguments(columns.args.get(row)),
+      this._arguments(given),
+      returned !== undefined && Part.section("Returned", el("span.mono", returned)),
       code && name.kind < 2 && this._source(name),
       code && this._callees(selection),
       uses && uses.callers.length > 0 && this._table("Callers", `of ${Format.plural(uses.count, "call")} in the test`, uses.callers, uses.total),
@@ -110,9 +112,10 @@ class SlicePane {
 
   /** @param {Record<string, any> | undefined} args */
   _arguments(args) {
-    return args && Part.section(
+    const entries = Object.entries(args ?? {});
+    return entries.length > 0 && Part.section(
       "Arguments",
-      Part.pairs(Object.entries(args).map(([key, value]) => {
+      Part.pairs(entries.map(([key, value]) => {
         const text = typeof value === "string" ? value : JSON.stringify(value);
         return [key, el("span.mono", { title: text }, Format.cut(text, SlicePane.CHARACTERS))];
       })),

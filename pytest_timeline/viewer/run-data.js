@@ -8,15 +8,21 @@ const RunData = (() => {
    * @property {number} pid
    * @property {number} begin
    * @property {number} end  of its session, or its own
-   * @property {[number, number]} [collection]
+   * @property {[number, number]} [collection]  from pytest's start-up on
+   * @property {Module[]} [modules]  that no other module imported, in order of start
+   * @property {string} [page]  of the collection, "" = there is none
    * @property {{signal?: string, exit_code?: number}} [died]  before its session ended
    * @property {string} [replaces]  another worker, which died
+   * @property {number} [over]  when its run ended, where that is one of several
+   * @property {number} [last]  when all tests of its run were done
    * @property {number[]} tests  in order of start
    * @property {number[]} wide  set-ups and tear-downs of fixtures that outlive a test, indexes into `wide`, in order of start
    * @property {number} busy
    * @property {number} ready  when it could begin with its tests
    * @property {number} done  when it had ended the last
    */
+  /** @typedef {[name: string, file: string, start: number, total: number, own: number]} Module */
+  /** In seconds; of a library all modules. @typedef {[name: string, own: number, total: number, file: string, via: string, modules: number]} Import */
   /** @typedef {[name: string, scope: string, count: number, setUp: number, tearDown: number, longest: [number, number][], place: string]} Fixture */
   /** @typedef {[fixture: number, start: number, duration: number, test: number, tearDown: 0 | 1]} Wide */
 
@@ -53,7 +59,7 @@ const RunData = (() => {
   const end = Math.max(1, data.duration * 1e6, last, ...lanes.map((lane) => lane.end));
   for (const lane of lanes) {
     lane.done ||= lane.ready;
-    lane.end = lane.died ? Math.max(lane.end, lane.done) : end;
+    lane.end = lane.died ? Math.max(lane.end, lane.done) : lane.over ?? end;
   }
 
   /** Of all workers' time, what no phase of a test took: collection, pytest itself, idle, and after all tests. */
@@ -61,7 +67,7 @@ const RunData = (() => {
     const sums = { collection: 0, machinery: 0, idle: 0, after: 0 };
     for (const lane of lanes) {
       const collected = lane.collection ? lane.collection[1] - lane.collection[0] : 0;
-      const over = Math.max(lane.done, Math.min(lane.end, last));
+      const over = Math.max(lane.done, Math.min(lane.end, lane.last ?? last));
       sums.collection += collected;
       sums.machinery += lane.ready - lane.begin - collected + lane.tests.reduce((sum, i) => sum + Math.max(0, tests.duration[i] - tests.phases[i][0] - tests.phases[i][1] - tests.phases[i][2]), 0);
       sums.idle += Math.max(0, over - lane.ready - lane.busy);
@@ -86,7 +92,11 @@ const RunData = (() => {
   const bad = (/** @type {number} */ i) => rank(tests.outcome[i]) < 3;
   const total = (/** @type {string} */ column) => tests[column].reduce((sum, value) => sum + value, 0);
   /** Where the test's page is, "" = there is none. @param {number} i */
-  const page = (i) => tests.page[i] && `tests/${encodeURIComponent(tests.page[i])}.html`;
+  const page = (i) => pageOf(tests.page[i]);
+  const pageOf = (/** @type {string | undefined} */ name) => (name ? `tests/${encodeURIComponent(name)}.html` : "");
+  const keep = /** @type {string[]} */ (data.keep ?? []).filter((word) => word !== "all").join(",");
+  /** Why the test has no page, "" = it has one, or nobody knows. @param {number} i @returns {string} */
+  const pageless = (i) => (page(i) || tests.kept[i] ? "" : tests.off[i] ? "Not recorded: marked timeline(off=True)" : keep && `Not kept: --timeline-keep=${keep}`);
   const file = (/** @type {number} */ i) => files[tests.file[i]];
   const name = (/** @type {number} */ i) => tests.name[i] || file(i);
   /** What a reader calls it, with a capital. @param {string} category */
@@ -106,10 +116,12 @@ const RunData = (() => {
   const time = (us) => Format.time(us * 1e3);
 
   return {
+    pageOf,
+    collection: /** @type {{worker: string | null, duration: number, imports: Import[]} | null} */ (data.collection ?? null),
     data, tests, count, lanes, files, markers, categories, phases, times, machinery,
     outcomes: [...outcomes].sort((a, b) => rank(a[0]) - rank(b[0])),
     fixtures: /** @type {Fixture[]} */ (data.fixtures),
     uses: /** @type {string[][]} */ (data.uses),
-    wide, last, end, between, rest, rank, bad, again, ended, message, total, page, file, name, label, worker, time,
+    wide, last, end, between, rest, rank, bad, again, ended, message, total, page, pageless, keep, file, name, label, worker, time,
   };
 })();

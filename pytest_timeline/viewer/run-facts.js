@@ -4,6 +4,8 @@
 const RunFacts = (() => {
   const { data, tests, time } = RunData;
   const FIXTURES = 12;
+  const IMPORTS = 10;
+  const WORTH = 0.2; // s; nobody asks where a shorter collection's time went
   const SET_UPS = 8; // named of each fixture
   const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
   const TRACES = /** @type {Record<string, string>} */ ({ perfetto: "Combined trace", chrome: "Combined trace, Chrome" });
@@ -33,7 +35,7 @@ const RunFacts = (() => {
     Dom.get("command").title = command;
     Dom.fill(
       "links",
-      Object.entries(data.combined ?? {}).map(([format, file]) => el("a.button.framed", { href: encodeURI(String(file)), download: true }, Dom.icon("download"), TRACES[format] ?? format)),
+      Object.entries(data.combined ?? {}).map(([format, file]) => el("a.button.framed", { href: encodeURI(String(file)), download: true }, Dom.icon("download"), format.replace(/^\w+/, (kind) => TRACES[kind] ?? kind))),
     );
     Dom.fill(
       "outcomes",
@@ -55,6 +57,7 @@ const RunFacts = (() => {
       ["Slices", Format.count(slices)],
       ["Folded", folded ? `${Format.count(folded)} (${Format.percent(folded / (slices + folded))})` : "0"],
       ["Dropped", Format.count(data.dropped ?? 0)],
+      ["Timelines", RunData.keep && `${Format.count(tests.page.filter(Boolean).length)} of ${Format.count(tests.off.filter((off) => !off).length)} kept (${RunData.keep})`],
     ]);
     Dom.fill("facts", facts.filter((fact) => fact[1]).map(([name, fact]) => el("div", el("dt", name), el("dd", fact))));
   }
@@ -109,8 +112,8 @@ const RunFacts = (() => {
         "By phase",
         noun,
         [
-          ["collection", "Collection", collection, "Finding the tests: imports, conftest files"],
-          ["machinery", "pytest", machinery, "pytest and its plugins: their start, and between the phases of a test"],
+          ["collection", "Collection", collection, "pytest's start-up and finding the tests: conftest files, imports"],
+          ["machinery", "pytest", machinery, "pytest and its plugins, between the phases of a test"],
           ["setup", "Setup", setUp, "Fixtures set up, and what pytest does around them"],
           ["call", "Test bodies", call],
           ["teardown", "Teardown", tearDown],
@@ -166,11 +169,24 @@ const RunFacts = (() => {
     }
   }
 
+  function imports() {
+    const collection = RunData.collection;
+    const all = collection && collection.duration >= WORTH ? collection.imports : [];
+    Dom.get("imports").hidden = !all.length;
+    if (!collection || !all.length) return;
+    const page = RunData.pageOf(RunData.lanes.find((lane) => lane.worker === collection.worker)?.page);
+    Dom.fill("imports-sum", el("a", { href: page || null }, `${time(collection.duration * 1e6)} in collection`), collection.worker && ` of ${collection.worker}`);
+    const cell = (/** @type {number} */ seconds) => el("span.cost", Format.cell(seconds * 1e9));
+    const row = (/** @type {typeof all[number]} */ [name, own, total, file, via, modules]) =>
+      el("li", el("code", { title: file }, name), cell(total), cell(own), el("small", { title: via || file }, via ? `for ${via}` : file), modules > 1 && el("small", Format.plural(modules, "module")));
+    Dom.fill("import-list", all.slice(0, IMPORTS).map(row));
+  }
+
   /** What the lanes' colours mean. @param {string} mode */
   function key(mode) {
     const outcomes = RunData.outcomes.map(([outcome]) => swatch("bar-" + outcome, outcome === "passed" ? "passed, setup lighter" : outcome));
     const categories = [...RunData.categories.filter((_, at) => RunData.times[at]), "machinery"].map((category) => swatch(category, category === "machinery" ? "pytest" : RunData.label(category)));
-    const others = [swatch("collected", "collection"), ...(RunData.wide.length ? [swatch("wide-fixture", "fixture for many tests")] : []), swatch("idle", "idle")];
+    const others = [swatch("collected", "collection"), ...(RunData.lanes.some((lane) => lane.modules?.length) ? [swatch("imported", "import")] : []), ...(RunData.wide.length ? [swatch("wide-fixture", "fixture for many tests")] : []), swatch("idle", "idle")];
     Dom.fill("lanes-key", ...(mode === "category" ? categories : outcomes), ...others);
   }
 
@@ -217,5 +233,6 @@ const RunFacts = (() => {
   warnings();
   where();
   fixtures();
+  imports();
   return { key, details, tell };
 })();

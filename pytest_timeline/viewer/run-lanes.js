@@ -10,8 +10,8 @@ const RunLanes = (() => {
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const tip = Dom.get("tip");
   const family = getComputedStyle(document.body).fontFamily;
-  /** What a pointer is at: a test, and its fixture if it is at one; or a lane's collection. @typedef {{test: number, wide: number, lane: number}} Spot */
-  const NOWHERE = /** @type {Spot} */ ({ test: -1, wide: -1, lane: -1 });
+  /** What a pointer is at: a test, and its fixture if it is at one; or a lane's collection, and a module that it imported. @typedef {{test: number, wide: number, lane: number, module: number}} Spot */
+  const NOWHERE = /** @type {Spot} */ ({ test: -1, wide: -1, lane: -1, module: -1 });
   let [from, to] = [0, end];
   let [width, left] = [0, 0];
   let hovered = NOWHERE;
@@ -89,6 +89,8 @@ const RunLanes = (() => {
   function placeOf(spot) {
     if (spot.wide >= 0) return stretch(wide[spot.wide][1], wide[spot.wide][2]);
     if (spot.test >= 0) return place(spot.test);
+    const module = lanes[spot.lane].modules?.[spot.module];
+    if (module) return stretch(module[2], module[3]);
     const [begin, close] = lanes[spot.lane].collection ?? [0, 0];
     return stretch(begin, close - begin);
   }
@@ -98,7 +100,18 @@ const RunLanes = (() => {
     hatch(x(lane.begin), y, x(lane.end) - x(lane.begin));
     if (lane.collection) {
       const [begin, close] = lane.collection;
-      block(...stretch(begin, close - begin), y, [`collection ${time(close - begin)}`, "collection", "collect"], "phase", "");
+      const [from, long] = stretch(begin, close - begin);
+      block(from, long, y, [], "phase", "");
+      let [free, gap, room] = [from, from, 0]; // its name goes where most room is
+      for (const [name, , start, total] of [...(lane.modules ?? []), ["", "", close, 0]]) {
+        const [at, long] = stretch(+start, +total);
+        if (at - free > room) [gap, room] = [free, at - free];
+        if (long < 3) continue;
+        free = at + long;
+        if (at < width && free > left) block(at, long, y, [`${name} ${time(+total)}`, `${name}`], "import-bar", "import-line");
+      }
+      const seen = Math.max(gap, left);
+      write(fitting([`collection ${time(close - begin)}`, "collection", "collect"], gap + room - seen - 12), seen + 6, y + 11, "ink2");
     }
     let [done, painted] = [lane.ready, -Infinity];
     for (const i of lane.tests) {
@@ -261,25 +274,26 @@ const RunLanes = (() => {
     if (!lane || offsetX < left) return NOWHERE;
     const away = (/** @type {[number, number]} */ [begin, wide]) => Math.max(begin - offsetX, offsetX - begin - wide, 0);
     const fixture = lane.wide.findLast((each) => stretch(wide[each][1], wide[each][2])[1] >= 3 && away(stretch(wide[each][1], wide[each][2])) === 0) ?? -1;
-    if (fixture >= 0) return { test: wide[fixture][3], wide: fixture, lane: at };
+    if (fixture >= 0) return { ...NOWHERE, test: wide[fixture][3], wide: fixture, lane: at };
     let [best, distance] = [-1, 3];
     for (const i of lane.tests) {
       const far = away(place(i));
       if (far < distance || (far === distance && RunData.bad(i))) [best, distance] = [i, far];
     }
-    if (best >= 0) return { test: best, wide: -1, lane: at };
+    if (best >= 0) return { ...NOWHERE, test: best, lane: at };
     const collects = lane.collection && away(stretch(lane.collection[0], lane.collection[1] - lane.collection[0])) === 0;
-    return collects ? { test: -1, wide: -1, lane: at } : NOWHERE;
+    if (!collects) return NOWHERE;
+    return { ...NOWHERE, lane: at, module: (lane.modules ?? []).findLastIndex(([, , start, total]) => away(stretch(start, total)) === 0) };
   }
 
   /** Ring what is there. @param {Spot} spot */
   function ring(spot) {
-    if (hovered.test === spot.test && hovered.wide === spot.wide && hovered.lane === spot.lane) return;
+    if (hovered.test === spot.test && hovered.wide === spot.wide && hovered.lane === spot.lane && hovered.module === spot.module) return;
     hovered = spot;
     draw();
   }
 
-  /** @param {Spot} spot @returns {(Node | string)[]} */
+  /** @param {Spot} spot @returns {Child[]} */
   function told(spot) {
     const i = spot.test;
     if (spot.wide >= 0) {
@@ -293,8 +307,10 @@ const RunLanes = (() => {
     }
     if (i < 0) {
       const lane = lanes[spot.lane];
+      const module = lane.modules?.[spot.module];
+      if (module) return [el("b", `import ${module[0]}`), el("div.dim", module[1]), el("div", time(module[3]), el("span.dim", ` with all that it imports, ${time(module[4])} itself`))];
       const [begin, close] = lane.collection ?? [0, 0];
-      return [el("b", "Collection"), el("div", time(close - begin), el("span.dim", ` of ${RunData.worker(lane)}: imports, conftest files, finding the tests`))];
+      return [el("b", "Collection"), el("div", time(close - begin), el("span.dim", ` of ${RunData.worker(lane)}: start-up, conftest files, imports, finding the tests`))];
     }
     const [setUp, call, tearDown] = tests.phases[i].map(time);
     const fixtured = tests.fixtures[i] ? `, in fixtures ${time(tests.fixtures[i])}` : "";
@@ -303,6 +319,7 @@ const RunLanes = (() => {
       el("div.dim", RunData.file(i)),
       RunTable.bar(RunTable.where(i)),
       el("div", `${tests.outcome[i]} in ${time(tests.duration[i])} `, el("span.dim", `setup ${setUp}, call ${call}, teardown ${tearDown}${fixtured}`)),
+      RunData.pageless(i) && el("div.dim", RunData.pageless(i)),
     ];
   }
 
@@ -328,11 +345,14 @@ const RunLanes = (() => {
 
   /** @param {number} factor @param {number} [about] */
   const zoom = (factor, about = (from + to) / 2) => look(about - (about - from) * factor, about + (to - about) * factor);
-  /** @param {number} i @param {boolean} [elsewhere] in a tab of its own */
-  function open(i, elsewhere) {
-    if (i < 0 || !RunData.page(i)) return;
-    if (elsewhere) window.open(RunData.page(i));
-    else location.href = RunData.page(i);
+  /** The page of what is there. @param {Spot} spot */
+  const page = ({ test, lane }) => (test >= 0 ? RunData.page(test) : RunData.pageOf(lanes[lane]?.page));
+  /** @param {Spot} spot @param {boolean} [elsewhere] in a tab of its own */
+  function open(spot, elsewhere) {
+    const there = page(spot);
+    if (!there) return;
+    if (elsewhere) window.open(there);
+    else location.href = there;
   }
 
   let drag = /** @type {{x: number, from: number, to: number} | null} */ (null);
@@ -346,11 +366,11 @@ const RunLanes = (() => {
       look(drag.from + us, drag.to + us);
     }
     const spot = spotAt(event);
-    canvas.style.cursor = spot.test >= 0 && RunData.page(spot.test) ? "pointer" : "";
+    canvas.style.cursor = page(spot) ? "pointer" : "";
     show(spot, event.clientX, event.clientY);
   });
   canvas.addEventListener("pointerup", (event) => {
-    if (drag && Math.abs(event.clientX - drag.x) < 4) open(spotAt(event).test, event.ctrlKey || event.metaKey || event.button === 1);
+    if (drag && Math.abs(event.clientX - drag.x) < 4) open(spotAt(event), event.ctrlKey || event.metaKey || event.button === 1);
     drag = null;
   });
   canvas.addEventListener("pointercancel", () => (drag = null));
@@ -372,7 +392,7 @@ const RunLanes = (() => {
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -1, ArrowDown: 1 }[key];
     const pan = { a: -0.2, d: 0.2 }[key];
-    if (key === "Enter") open(hovered.test);
+    if (key === "Enter") open(hovered);
     else if (key === "0") look(0, end);
     else if (key === "w" || key === "s") zoom(key === "w" ? 0.7 : 1 / 0.7);
     else if (pan) look(from + (to - from) * pan, to + (to - from) * pan);
@@ -400,7 +420,7 @@ const RunLanes = (() => {
   }
 
   /** @param {number} i @returns {Spot} */
-  const spotOf = (i) => (i < 0 || tests.worker[i] < 0 ? NOWHERE : { test: i, wide: -1, lane: tests.worker[i] });
+  const spotOf = (i) => (i < 0 || tests.worker[i] < 0 ? NOWHERE : { ...NOWHERE, test: i, lane: tests.worker[i] });
 
   /** Look at what the address says. */
   function update() {

@@ -114,7 +114,7 @@
   const found = [tail(), fixture(), leaks(), blocks(), reruns(), few(), waiting("sleep", ["sleeps", "sleep"]), waiting("lock", ["waits for locks", "wait for locks"]), collection()];
   const shown = /** @type {Finding[]} */ (found.filter(Boolean)).slice(0, MOST);
   Dom.get("look").hidden = !shown.length;
-  Dom.get("aside").hidden = !shown.length && !RunData.fixtures.length;
+  Dom.get("aside").hidden = !shown.length && !RunData.fixtures.length && Dom.get("imports").hidden;
   Dom.fill(
       "look-list",
     shown.map(({ text, about, act }) =>

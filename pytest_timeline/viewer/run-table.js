@@ -124,7 +124,7 @@ const RunTable = (() => {
       el(
         "td.test-cell",
         { title: `${RunData.file(i)}::${tests.name[i]}` },
-        el("div.named", el("a", { href: page || null }, RunData.name(i)), tests.name[i] && el("span", RunData.file(i))),
+        el("div.named", el("a", { href: page || null, tabindex: page ? null : 0, title: RunData.pageless(i) || null }, RunData.name(i)), tests.name[i] && el("span", RunData.file(i))),
         message && el("div.message", { title: message }, message),
       ),
       el("td.time-cell", Format.cell(tests.duration[i] * 1e3)),
@@ -141,6 +141,7 @@ const RunTable = (() => {
         tests.rerun[i] > 0 && tag("", "rerun", `rerun ${tests.rerun[i]}`, "Not the first try"),
         RunData.again(i) && tag("", "rerun", "run again", "Not the last try"),
         lost > 0 && tag(".amber", "cut", `${Format.count(lost)} dropped`, "Records that found no room: calls are missing"),
+        tests.off[i] && tag("", "cut", "off", RunData.pageless(i)),
         folded > 0 && tag("", "cut", `${Format.percent(folded / (folded + tests.slices[i]))} folded`, `${Format.plural(folded, "short call")} folded into the callers, which keep the time`),
       ),
     );

@@ -39,9 +39,10 @@
     const [file, ...rest] = head.nodeid.split("::");
     const name = rest.at(-1) ?? head.nodeid;
     Dom.fill("name", name);
-    Dom.fill("path", [file, ...rest.slice(0, -1)].join("::"), head.rerun ? ` · rerun ${head.rerun}` : "");
+    Dom.fill("path", rest.length ? [file, ...rest.slice(0, -1)].join("::") : "", head.rerun ? ` · rerun ${head.rerun}` : "");
     const known = document.getElementById(`outcome-${head.outcome}`) ? head.outcome : "skipped";
     Dom.get("outcome").classList.add(known);
+    Dom.get("outcome").hidden = !head.outcome; // the collection has none
     Dom.fill("outcome", Dom.icon(`outcome-${known}`), el("span.wide", head.outcome));
     for (const [id, file] of [["back", head.run], ["perfetto", head.files.perfetto]]) {
       const link = /** @type {HTMLAnchorElement} */ (Dom.get(String(id)));
@@ -73,6 +74,7 @@
         folded && (() => go(folded)),
       ]);
     }
+    if (head.not_recorded) warnings.push([`Called too often to be recorded to the end: ${head.not_recorded.join("; ")}. --timeline-full records every call.`]);
     const element = Dom.get("banner");
     element.hidden = !warnings.length;
     Dom.fill(

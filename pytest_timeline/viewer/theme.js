@@ -9,7 +9,7 @@ const Theme = (() => {
   const SEED = 14441; // with it the libraries that are often seen together differ
   const TILE = 8; // CSS pixels
   const WAITS = new Set(["sleep", "lock", "io", "await", "subprocess", "gc"]);
-  const SPANS = new Set(["test", "phase", "fixture", "lane", "lane2"]);
+  const SPANS = new Set(["test", "phase", "fixture", "user", "lane", "lane2"]);
   const LIGHTNESS = /** @type {Record<string, [string, string]>} */ ({
     own: ["0.81 0.095", "0.46 0.1"],
     library: ["0.905 0.048", "0.355 0.05"],

@@ -42,6 +42,39 @@ def test_the_bars_of_the_lanes_are_links(tmp_path: Path, page: browser.Page) -> 
     page.until("location.pathname.endsWith('/tests/t-1.html')")
 
 
+def test_the_collection_shows_its_imports_and_leads_to_its_timeline(tmp_path: Path, page: browser.Page) -> None:
+    modules = [["conftest", "conftest.py", 200_000, 300_000, 100_000], ["test_a", "test_a.py", 600_000, 200_000, 1_000]]
+    imports = [
+        ["numpy", 0.25, 0.3, "numpy/__init__.py", "conftest.py", 12],
+        ["shop.cart", 0.1, 0.2, "shop/cart.py", "", 1],
+    ]
+    collection = {"worker": "gw0", "duration": 0.8, "imports": imports, "files": {}}
+    (tmp_path / "tests").mkdir()
+    made = told()
+    made.name = "collection"
+    make("html", About(standalone=True)).write(made, CLOCK, tmp_path / "tests" / "collection-gw0.html")
+    lanes = {"gw0": {"modules": modules, "page": "collection-gw0"}}
+    page.open(write(tmp_path, [entry(0, start=1.0, duration=9.0)], lanes=lanes, collection=collection))
+    assert page.text("#imports-sum") == "800 ms in collection of gw0"
+    rows = [" ".join(row.split()) for row in page.texts("#import-list li")]
+    assert rows == ["numpy 300ms 250ms for conftest.py 12 modules", "shop.cart 200ms 100ms shop/cart.py"]
+    hover(page, 0, 0.7, 10)
+    assert page.text("#tip") == "import test_a\ntest_a.py\n200 ms with all that it imports, 1.00 ms itself"
+    x, y = hover(page, 0, 0.15, 10)
+    assert page.text("#tip").startswith("Collection\n800 ms of gw0")
+    page.click_at(x, y)
+    page.until("location.pathname.endsWith('/tests/collection-gw0.html')")
+    page.until("document.documentElement?.dataset.ready")
+    assert page.text("#name") == "collection"
+    assert not page.evaluate("document.getElementById('outcome').checkVisibility()")
+
+
+def test_a_short_collection_is_not_worth_a_list(tmp_path: Path, page: browser.Page) -> None:
+    collection = {"worker": None, "duration": 0.1, "imports": [["a", 0.1, 0.1, "a.py", "", 1]], "files": {}}
+    page.open(write(tmp_path, [entry(0)], collection=collection))
+    assert not page.evaluate("document.getElementById('imports').checkVisibility()")
+
+
 def test_a_link_keeps_what_the_lanes_show(tmp_path: Path, new_page: Callable[..., browser.Page]) -> None:
     path = write(tmp_path, [entry(0, start=1.0, duration=4.0), entry(2, start=5.0, duration=4.0)])
     page = new_page()

@@ -166,3 +166,32 @@ def test_a_small_screen(tmp_path: Path, new_page: Callable[..., browser.Page]) -
 def test_a_run_without_tests(tmp_path: Path, page: browser.Page) -> None:
     page.open(write(tmp_path, []))
     assert page.text("#count") == "0 tests"
+
+
+def test_what_was_not_kept_is_told_and_links_nowhere(tmp_path: Path, page: browser.Page) -> None:
+    entries = [entry(number, outcome="passed", kept=False, files={}) for number in range(24)]
+    entries[3] |= {"outcome": "failed", "kept": True, "files": {"html": "tests/t-3.html"}}
+    entries[4] |= {"off": True}
+    page.open(write(tmp_path, entries, keep=["failed", "slow:2s"]), "sort=test&up=true")
+    assert page.evaluate("[...document.querySelectorAll('#rows a[href]')].map(e => e.textContent)") == ["test_3"]
+    about = "[...document.querySelectorAll('#rows .named a')].find(e => e.textContent === '{}').title"
+    assert page.evaluate(about.format("test_3")) == ""
+    assert page.evaluate(about.format("test_4")) == "Not recorded: marked timeline(off=True)"
+    assert page.evaluate(about.format("test_5")) == "Not kept: --timeline-keep=failed,slow:2s"
+    assert page.texts("#rows .tag") == ["off"]
+    assert "1 of 23 kept (failed,slow:2s)" in page.text("#facts")
+    first = rows(page)[:3]
+    page.press("/", "ArrowDown", "ArrowDown", "ArrowDown", "ArrowUp")
+    assert page.evaluate("document.activeElement.textContent") == first[1]
+    page.evaluate("document.getElementById('gantt').focus()")
+    page.press("ArrowRight")
+    assert "Not kept: --timeline-keep=failed,slow:2s" in page.text("#tip")
+    page.press("Enter")
+    assert page.evaluate("location.pathname").endswith("/index.html")
+
+
+def test_a_run_that_keeps_all_says_nothing_of_it(tmp_path: Path, page: browser.Page) -> None:
+    entries = [entry(0), entry(1, files={})]  # the latter could not be written
+    page.open(write(tmp_path, entries, keep=["all"]))
+    assert "kept" not in page.text("#facts")
+    assert page.evaluate("document.querySelectorAll('#rows a[title]').length") == 0

@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+from pytest_timeline._codec import Spool
 from pytest_timeline.timeline.model import Flow, Process, Span
 from support import browser, report
 from support.pages import busy, failing, place, saved, write
+from support.spool_writer import RETURN, START, SpoolWriter
 from support.timelines import lane_of_processes, lane_of_test, slices, thread, timeline
 
 
@@ -114,3 +116,27 @@ def test_it_can_be_copied(tmp_path: Path, page: browser.Page) -> None:
     name, where, link = page.evaluate("window.copied").split("\n")
     assert (name, where, link) == ("helper", "test_a.py:5", page.evaluate("location.href"))
     assert "s=1.1" in link
+
+
+def test_what_a_call_was_given_and_gave_back(tmp_path: Path, page: browser.Page) -> None:
+    spool = tmp_path / "1-1.spool"
+    writer = SpoolWriter(spool, start=1)
+    for id, name in (1, "outer"), (2, "Cart.add"):
+        writer.code(1, id, name)
+    writer.record(1_000, START, 5, 1)
+    for at, item in (2_000, "'apple'"), (3_000, "<b>'pear'</b>"):
+        writer.record(at, START, 6, 2)
+        writer.arguments(at, 2, item=item, count="2")
+        writer.result(at + 500, 2, f"[{item}]")
+        writer.record(at + 500, RETURN, 6, 2)
+    writer.record(9_000, RETURN, 5, 1)
+    read = Spool(str(spool))
+    assert read.drain(1 << 60) is None
+    (((*_, made),), *_) = read.cut(1 << 60)
+    page.open(write(tmp_path, timeline(thread(made, read.names), end=10_000)), "s=0.2")
+    assert page.text(".heading") == "Cart.add"
+    assert page.texts(".pairs .mono") == ["<b>'pear'</b>", "2"]
+    assert "[<b>'pear'</b>]" in page.texts(".section > .mono")
+    page.press("ArrowUp")
+    assert page.text(".heading") == "outer"
+    assert page.texts(".mono") == []

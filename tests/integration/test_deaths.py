@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import struct
 import sys
-import time
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
@@ -117,7 +116,8 @@ class Trace:
 
 
 SUITE = {"victim.py": VICTIM, "test_it.py": (PROGRAMS / "deaths.py").read_text(encoding="utf-8")}
-OPTIONS = ["--timeline", "--timeline-format=perfetto", "--timeline-max-slices=0", "-p", "no:cacheprovider"]
+EVERY = ["--timeline-full", "--timeline-max-slices=0"]
+OPTIONS = ["--timeline", "--timeline-format=perfetto", *EVERY, "-p", "no:cacheprovider"]
 
 
 def suite(cases: list[Case]) -> dict[str, str]:
@@ -161,17 +161,10 @@ DEATHS_OF_PYTEST = [
 def test_pytest_dies(run_once, case):
     run = run_once(suite([case]), *OPTIONS)
     assert run.ret == case.status
-    wait_for_the_collector(run.directory / "timeline")
+    run.wait_for_the_collector()
     (test,) = run.manifest["tests"]
     assert test["outcome"] == "crashed"
     assert run.manifest["exitstatus"] is None
     trace = Trace(run.directory / "timeline" / test["files"]["perfetto"])
     died = trace.check(run.directory / f"{case.id}.counts", case.moment, case.death)
     assert died == trace.end if case.death in BY_ITSELF else died <= trace.end  # who killed it lives a little longer
-
-
-def wait_for_the_collector(timeline: Path) -> None:
-    deadline = time.monotonic() + 60
-    while (timeline / ".spool").exists():
-        assert time.monotonic() < deadline, "the collector did not finish"
-        time.sleep(0.01)

@@ -1,7 +1,8 @@
-"""The recorder held against a naive one: the same random program, once under sys.setprofile, once under our hooks."""
+"""The recorder held against a naive one: the same random program under sys.setprofile and under our hooks."""
 
 from __future__ import annotations
 
+import bisect
 import subprocess
 import sys
 from pathlib import Path
@@ -58,3 +59,60 @@ def test_ticks_never_go_back(recorded: tuple[SpoolFile, list[str]]) -> None:
     for thread in spool.threads.values():
         ticks = [record.tick for record in thread.records]
         assert ticks == sorted(ticks)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="3.11 mutes nothing")
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_is_muted_at_any_moment_tears_nothing(tmp_path: Path, seed: int) -> None:
+    """Both see each entry and exit at one moment, the naive one first; so it is known which call each record is of."""
+    run("both", tmp_path, seed)
+    (spool,) = read_directory(tmp_path).values()
+    mutes = sum(record.kind == "muted" for thread in spool.threads.values() for record in thread.story)
+    assert mutes > 20
+    stories: dict[int, list[tuple[int, str, str]]] = {}
+    for line in (tmp_path / "naive").read_text().splitlines():
+        ident, tick, what, name = line.split(" ", 3)
+        stories.setdefault(int(ident), []).append((int(tick), what, name))
+    compared = missing = 0
+    for thread in spool.threads.values():
+        if thread.ident not in stories or not thread.names[-1].startswith("tree-"):
+            continue
+        story = stories[thread.ident]
+        parents, exits = calls_of(story)
+        recorded = {}  # the call's place in the story: its parent's, among those recorded
+        stack: list[int] = []
+        ticks = [tick for tick, *_ in story]
+        for record in thread.records:
+            if record.kind in FRAME_IN.values():
+                place = bisect.bisect(ticks, record.tick) - 1
+                assert story[place][1:] == ("in", record.name)
+                recorded[place] = stack[-1] if stack else None
+                stack.append(place)
+            elif record.kind in FRAME_OUT.values():
+                place = bisect.bisect(ticks, record.tick) - 1
+                assert story[place][1:] == ("out", record.name)
+                assert exits[place] == stack.pop()
+        assert stack == []
+        for place, parent in recorded.items():
+            above = parents[place]
+            while above is not None and above not in recorded:
+                above = parents[above]
+            assert parent == above
+        compared += len(recorded)
+        missing += len(parents) - len(recorded)
+    assert compared > 5000
+    assert missing > 5000
+
+
+def calls_of(story: list[tuple[int, str, str]]) -> tuple[dict[int, int | None], dict[int, int]]:
+    """Return each entry's parent, by their places in the story, and each exit's entry."""
+    parents: dict[int, int | None] = {}
+    exits = {}
+    stack: list[int] = []
+    for place, (_, what, _) in enumerate(story):
+        if what == "in":
+            parents[place] = stack[-1] if stack else None
+            stack.append(place)
+        elif stack:
+            exits[place] = stack.pop()
+    return parents, exits

@@ -33,6 +33,7 @@ def assert_refused(run, *texts):
         "--timeline-c-calls=some",
         "--timeline-min-duration=5",
         "--timeline-max-slices=-1",
+        "--timeline-keep=slow",
     ],
 )
 def test_a_value_that_makes_no_sense(pytester, run_pytest, argument):
@@ -62,8 +63,8 @@ def test_the_directory_cannot_be_written_to(pytester, run_pytest):
 def test_the_disk_is_full(pytester, run_pytest):
     pytest.importorskip("resource")
     pytester.makepyfile(TEST)
-    pytester.makeconftest("import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))")
-    run = run_pytest("--timeline")
+    pytester.makepyfile(plugin="import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))")
+    run = run_pytest("--timeline", "-p", "plugin")
     assert_refused(run, "--timeline-dir", "cannot be written to", "File too large")
     assert list((run.directory / "timeline").iterdir()) == []
 
@@ -164,3 +165,26 @@ def test_another_plugin_has_the_option_too(pytester, run_pytest, other_timeline,
     assert_refused(run_pytest("--timeline", *plugins, **environment), "-p no:isolate", "-p no:timeline")
     assert run_pytest(*plugins, **environment).ret == 0
     assert run_pytest("--timeline", *theirs, **environment).ret == 0
+
+
+@pytest.mark.parametrize("error", ["ValueError", "KeyboardInterrupt", "RuntimeError", "OSError"])
+def test_a_start_that_fails_leaves_the_previous_run_s_report(pytester, run_pytest, error):
+    pytester.makepyfile(TEST)
+    pytester.makepyfile(
+        broken=f"""
+        from pytest_timeline.session import recording
+
+        def fail(config):
+            raise {error}("no")
+
+        recording._plugins = fail
+        """
+    )
+    assert run_pytest("--timeline").ret == 0
+    before = {path.name: path.stat().st_mtime_ns for path in (pytester.path / "timeline").rglob("*")}
+    assert "run.json" in before and "index.html" in before
+    run = run_pytest("--timeline", "-p", "broken", PYTHONPATH=str(pytester.path))
+    assert run.ret == 0 if error == "RuntimeError" else run.ret != 0
+    run.wait_for_the_collector()
+    after = {path.name: path.stat().st_mtime_ns for path in (pytester.path / "timeline").rglob("*")}
+    assert after.keys() == before.keys() and after["run.json"] == before["run.json"]

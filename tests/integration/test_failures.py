@@ -139,6 +139,44 @@ def test_the_traces_load_with_what_was_raised(pytester, run_pytest):
         assert "peer 3 went away" in {value for key, value in rows if key.endswith("others[0].message")}
 
 
+RAISED = """
+    select (select min(ts + dur) from slice where name = 'work'), ts from slice
+    where category = 'test' and name = 'ValueError'"""
+
+
+@pytest.mark.skipif(trace_processor.missing() is not None, reason=str(trace_processor.missing()))
+def test_the_failure_s_instant_is_where_it_was_raised_not_where_pytest_met_it(pytester, run_pytest):
+    pytester.makepyfile(
+        """
+        def clean_up():
+            try:
+                work()
+            except ValueError:
+                pass
+
+        def work():
+            raise ValueError
+
+        def test_it(request):
+            request.addfinalizer(clean_up)
+            try:
+                work()
+            finally:
+                sorted([3, 1], key=abs)
+        """
+    )
+    run = run_pytest("--timeline", "--timeline-mode=both", "--timeline-format=html,perfetto,chrome")
+    for file in run.tests["test_it"]["files"].values():
+        if not file.endswith(".html"):
+            path = run.directory / "timeline" / file
+            (rows,) = trace_processor.query(path, RAISED)
+            assert [left - raised for left, raised in rows] == [0]
+    page = report.read(run.directory / "timeline" / run.tests["test_it"]["files"]["html"])
+    (failure,) = page.head["failures"]
+    ends = [row.end for rows in page.slices.values() for row in rows if page.name(row) == "work"]
+    assert failure["at"] == min(ends)
+
+
 def test_the_run_s_page_has_a_group_s_first_exception(pytester, run_pytest):
     pytester.makepyfile(test_suite=SUITE)
     run = run_pytest("--timeline", "-k", "group or call_and_teardown")
@@ -162,7 +200,7 @@ def test_a_worker_that_is_killed(pytester, run_pytest):
     )
     run = run_pytest("--timeline", "-n1")
     assert run.outcomes == {"test_dies": "crashed"}
-    (path,) = pytester.path.glob("timeline/tests/*.html")
+    (path,) = pytester.path.glob("timeline/tests/test_*.html")
     read = report.read(path)
     assert "failures" not in read.head and read.head["phases"][-1]["name"] == "call"
     died = [read.name(row) for rows in read.slices.values() for row in rows if row.flags & 64]

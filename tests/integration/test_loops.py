@@ -13,6 +13,7 @@ import pytest
 
 from support import trace_processor
 from support.loops import Loops, Slice, Task, Trace, same_in_chrome
+from support.runs import without
 
 pytestmark = pytest.mark.skipif(trace_processor.missing() is not None, reason=str(trace_processor.missing()))
 
@@ -53,7 +54,7 @@ class Shown:
 def shown(run_once):
     files = {f"test_{name}.py": (PROGRAMS / f"loops_{name}.py").read_text(encoding="utf-8") for name in LOOPS}
     options = ["--timeline", "--timeline-mode=both", "--timeline-format=perfetto,chrome", "-p", "no:cacheprovider"]
-    run = run_once(files | {"pytest.ini": INI}, *options, PYTEST_ADDOPTS="")
+    run = run_once(files | {"pytest.ini": INI}, *options, PYTEST_ADDOPTS=without("anyio", "asyncio", "trio"))
     assert run.ret == 0, run.stdout
     assert set(run.outcomes.values()) <= {"passed", "skipped"}
     return Shown(run)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support import trace_processor
+from support import runs, trace_processor
 
 pytest.importorskip("xdist")
 
@@ -194,7 +194,8 @@ def test_nothing_of_much_is_lost(pytester, run_pytest, host):
         """
     )
     only = "--timeline-include=test_nothing_of_much_is_lost.py"
-    run = run_pytest(*host.arguments, only, "--timeline-c-calls=none", "--timeline-format=perfetto", "-q")
+    how = [only, "--timeline-full", "--timeline-c-calls=none", "--timeline-format=perfetto", "-q"]
+    run = run_pytest(*host.arguments, *how)
     assert run.ret == 0, run.stdout
     assert run.manifest["dropped"] == 0  # it may well have been waited for
     assert [test["slices"] - test["folded"] for test in run.manifest["tests"]] == [200_001] * 16
@@ -255,7 +256,7 @@ def test_an_interrupt(pytester, host):
 
 
 def test_a_host_where_the_plugin_is_off(pytester, run_pytest, host):
-    host.make(environment='env PYTEST_ADDOPTS="-p no:timeline"')
+    host.make(environment=f'env PYTEST_ADDOPTS="-p no:timeline {runs.without()}"')
     pytester.makeini("[pytest]\ntimeline = true")
     pytester.makepyfile("def test_a(): pass\ndef test_b(): assert 0")
     run = run_pytest(*[word for word in host.arguments if word != "--timeline"])
@@ -293,8 +294,7 @@ def test_over_a_socket(pytester, run_pytest, tmp_path):
     (place / "tmp").mkdir(parents=True)
     server = Path(execnet.__file__).with_name("script") / "socketserver.py"
     command = f"mount -t tmpfs none {output} && exec {sys.executable} -u {server} 127.0.0.1:0"
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    environment["TMPDIR"] = str(place / "tmp")
+    environment = {**runs.environment(), "TMPDIR": str(place / "tmp")}
     suite = pytester.mkdir("suite")
     suite.joinpath("test_it.py").write_text(
         "import os\ndef work(): pass\ndef test_a():\n    work()\n    assert os.getcwd().endswith('place')\n"

@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -63,13 +62,6 @@ def suite(pytester):
     return make
 
 
-def wait_for_the_collector(run):
-    deadline = time.monotonic() + 60
-    while (run.directory / "timeline" / ".spool").exists():
-        assert time.monotonic() < deadline, "the collector did not finish"
-        time.sleep(0.02)
-
-
 def trace(run, name, *queries):
     errors, *rows = trace_processor.query(
         run.directory / "timeline" / run.tests[name]["files"]["perfetto"], trace_processor.ERRORS, *queries
@@ -98,9 +90,9 @@ def test_dies(): outer()
 def test_never(): pass
 """
     )
-    run = run_pytest("--timeline")
+    run = run_pytest("--timeline", "-p", "no:rerunfailures")  # which has a thread of its own
     assert run.ret == 7
-    wait_for_the_collector(run)
+    run.wait_for_the_collector()
     assert run.outcomes == {"test_before": "passed", "test_dies": "crashed"}
     assert run.manifest["exitstatus"] is None
     names, still_open, last = trace(run, "test_dies", NAMES, OPEN, LAST)
@@ -171,7 +163,8 @@ def test_after(): work_often({40 * CALLS})
 """
     )
     # pytest's own files may be among them.
-    run = run_pytest("--timeline", "-s", "-p", "no:logging", "-p", "no:faulthandler", "-p", "no:cacheprovider")
+    without = ("logging", "faulthandler", "cacheprovider")
+    run = run_pytest("--timeline", "--timeline-full", "-s", *(f"-pno:{name}" for name in without))
     assert run.ret == 0, run.stdout + run.stderr
     assert run.outcomes == {"test_closes": "passed", "test_after": "passed"}
     assert run.manifest["warnings"] == []
@@ -184,7 +177,7 @@ def test_a_test_removes_the_spool(run_pytest, suite):
         f"""
 def test_before(): pass
 def test_removes():
-    collector(total=1)
+    collector(total=2)
     shutil.rmtree("timeline/.spool")
     work_often(10)
 def test_after(): work_often({CALLS})
@@ -233,7 +226,7 @@ def test_the_disk_fills_up_during_the_run(run_pytest, suite, small_disk: Path, f
         f"""
 def test_before(): work_often(10)
 def test_fills():
-    pid = collector("disk/timeline/.spool", done=1)
+    pid = collector("disk/timeline/.spool", done=2)
     with open("disk/fill", "wb", buffering=0) as file:
         try:
             while file.write(bytes(1 << 16)): pass
@@ -247,12 +240,12 @@ def test_after():
 def test_fails(): assert 0
 """
     )
-    run = run_pytest("--timeline", "--timeline-dir=disk/timeline", "--tb=no", "-p", "no:cacheprovider")
+    run = run_pytest("--timeline", "--timeline-full", "--timeline-dir=disk/timeline", "--tb=no", "-pno:cacheprovider")
     assert run.ret == 1
     assert "1 failed, 3 passed" in run.stdout
     assert "No space left on device" in run.stdout.partition("= timeline =")[2]
     assert "Traceback" not in run.stdout + run.stderr
-    written = {path.name.split("-")[1] for path in (small_disk / "timeline" / "tests").glob("*.gz")}
+    written = {path.name.split("-")[1] for path in (small_disk / "timeline" / "tests").glob("test_*.gz")}
     assert "test_before" in written
     if freed:
         manifest = json.loads((small_disk / "timeline" / "run.json").read_bytes())

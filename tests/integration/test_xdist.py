@@ -33,7 +33,7 @@ def test_every_test_has_its_files(pytester, run_pytest, arguments):
     run = run_pytest("--timeline", *arguments)
     assert run.ret == 1
     assert run.outcomes == OUTCOMES
-    assert run.stdout.count("timeline: ") == 1
+    assert run.stdout.count(f"timeline: timeline{os.sep} (") == 1
     assert run.stdout.count("recorded 6 tests") == 1
     workers = {"gw0", "gw1"} if "2" in arguments else set()
     assert {worker["id"] for worker in run.manifest["workers"]} == workers
@@ -64,7 +64,7 @@ def test_every_way_to_distribute(pytester, run_pytest, dist):
     files = {test["files"]["perfetto"] for test in tests}
     assert len(files) == len(tests)
     found = {f"tests/{name}" for name in os.listdir(run.directory / "timeline" / "tests")}
-    assert found == files
+    assert found == files | {f"tests/collection-{worker}.pftrace.gz" for worker in ("gw0", "gw1")}
     assert sorted(os.listdir(run.directory / "timeline")) == ["combined.pftrace.gz", "run.json", "tests"]
 
     errors, drawn = trace_processor.query(

@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
+LEFT = ("navigated", "context", "collected")  # what browsers say of a page that is no longer there
+
 
 class BrowserError(Exception):
     """The browser, or a script in a page, says that something went wrong."""
@@ -46,13 +48,23 @@ class Page(ABC):
             }};
             look(); }})"""
         try:
-            self.evaluate(script)
+            self._wait(script)
         except BrowserError as error:
             raise BrowserError(f"{condition}: {error}; {self.troubles}") from None
 
     def frame(self) -> None:
         """Wait until what was asked for is drawn."""
-        self.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self._wait("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    def _wait(self, promise: str) -> None:
+        """Wait for the promise, also in the page that follows if a click has left the one that was asked."""
+        while True:
+            try:
+                self.evaluate(promise)
+                return
+            except BrowserError as error:
+                if not any(word in str(error) for word in LEFT):
+                    raise
 
     def text(self, selector: str) -> str:
         return str(self.evaluate(f"document.querySelector({json.dumps(selector)}).innerText"))

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from support.browser import BrowserError, Page
+from support.browser import LEFT, BrowserError, Page
 
 VARIABLE = "FIREFOX_BINARY"
 BINARIES = ("firefox-esr", "firefox")
@@ -125,6 +125,7 @@ class Firefox:
             # What the policy refuses is no entry of the log.
             told = "() => addEventListener('securitypolicyviolation', e => console.error(`refused: ${e.blockedURI}`))"
             self.call("script.addPreloadScript", functionDeclaration=told)
+            self._wait_for_its_window()
         except BaseException:
             self._kill()
             raise
@@ -137,6 +138,14 @@ class Firefox:
                 return int(json.loads(told.read_bytes())["ws_port"])
             time.sleep(0.02)
         raise BrowserError("Firefox did not start")
+
+    def _wait_for_its_window(self) -> None:
+        """The protocol is there before the first window, and a tab that is asked for by then may never come."""
+        end = time.monotonic() + PATIENCE
+        while not self.call("browsingContext.getTree")["contexts"]:
+            if time.monotonic() > end:
+                raise BrowserError("Firefox opened no window")
+            time.sleep(0.02)
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         """Return the protocol's answer. Raises BrowserError."""
@@ -214,6 +223,7 @@ class FirefoxPage(Page):
         self.touch = touch
         self._browser = browser
         self._context = context
+        self._waits = itertools.count()
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         self._browser.show(self)
@@ -233,6 +243,33 @@ class FirefoxPage(Page):
         if answer["type"] == "exception":
             raise BrowserError(answer["exceptionDetails"]["text"])
         return json.loads(answer["result"]["value"])[0]
+
+    def _wait(self, promise: str) -> None:
+        """Look again and again: of a promise whose page is left meanwhile Firefox may never say anything."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            with self._left():
+                name = f"wait{next(self._waits)}"
+                self.evaluate(
+                    f"void (window.{name} = 'goes on', ({promise}).then(() => {{ window.{name} = '' }}, "
+                    f"error => {{ window.{name} = String(error) }}))"
+                )
+                while (told := self.evaluate(f"window.{name} ?? null")) == "goes on" and time.monotonic() < end:
+                    time.sleep(0.005)
+                if told == "":
+                    return
+                if told is not None:  # else it is another page by now
+                    raise BrowserError(told)
+        raise BrowserError("in vain")
+
+    @contextmanager
+    def _left(self) -> Iterator[None]:
+        """Pass over that the page was left before it answered."""
+        try:
+            yield
+        except BrowserError as error:
+            if not any(word in str(error) for word in LEFT):
+                raise
 
     def hover_at(self, x: float, y: float) -> None:
         self._mouse(_to(x, y))

@@ -100,7 +100,10 @@ class Loops:
         self.lanes = {each.group: each for track, each in tasks.items() if track not in states}
         self.tasks = sorted((tasks[track] for track in states), key=lambda task: (task.states or task.frames)[0].ts)
         self._slices = {row[4]: Slice(*row[4:]) for row in rows}
-        self.flows = [(self._slices[out], self._slices[into]) for out, into in trace.flows if into in self._slices]
+        within = [
+            (out, into) for out, into in trace.flows if {out, into} <= self._slices.keys()
+        ]  # not from earlier tests
+        self.flows = [(self._slices[out], self._slices[into]) for out, into in within]
 
     def named(self, name: str) -> Task:
         """Return the one task whose name begins with these words: "client-3" is "client-3 (client)", too."""

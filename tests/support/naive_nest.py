@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -82,6 +83,18 @@ class Nester:
             slice.flags |= CUT_END
             self._begin(Slice(slice.key, slice.id, self.now, CUT_START | slice.flags & RESUMED))
         return roots
+
+
+def owns(rows: list[Row]) -> Counter[tuple[int, ...]]:
+    """Return the rows (start, end, id, depth), each with its own time: what neither children nor folded slices took."""
+    own = [end - start - ticks for start, end, *_, ticks in rows]
+    above: list[int] = []
+    for i, (start, end, _, depth, *_) in enumerate(rows):
+        del above[depth:]
+        if above:
+            own[above[-1]] -= end - start
+        above.append(i)
+    return Counter((*row[:4], time) for row, time in zip(rows, own, strict=True))
 
 
 def rows(roots: list[Slice], threshold: int = 0) -> tuple[list[Row], tuple[int, int]]:

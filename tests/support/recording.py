@@ -44,3 +44,8 @@ def run_one(directory: Path, program: str, *, status: int = 0) -> SpoolFile:
     """Like `run`, for a program of one process."""
     (spool,) = run(directory, program, status=status).values()
     return spool
+
+
+def spools(directory: Path) -> list[SpoolFile]:
+    """Return those that are in the directory."""
+    return list(read_directory(directory).values())

@@ -22,7 +22,7 @@ def entry(number: int, **fields: Any) -> dict[str, Any]:
         "nodeid": f"test_{number % 3}.py::test_{number}", "outcome": outcome, "worker": f"gw{number % 2}", "rerun": 0,
         "start": 1 + number / 10, "duration": 0.01 * (1 + number * 7 % 11), "phases": {"setup": 0.001, "call": 0.005},
         "slices": 7, "folded": 0, "dropped": 0, "processes": 1, "threads": 2, "tasks": 0, "leaks": 0, "leaked": [],
-        "blocks": 0, "blocked": [],
+        "blocks": 0, "blocked": [], "kept": True,
         "files": {"html": f"tests/t-{number}.html"},
     } | fields  # fmt: skip
 

@@ -29,9 +29,8 @@ class RunWriter:
         self.pid = gone_pid() if pid is None else pid
         self.start = time.monotonic_ns() - 10**9
         lines = [("version", "1"), ("directory", str(directory)), ("pid", str(self.pid)), ("clock", "1")]
-        formats = settings.pop("format", ["perfetto", "chrome"])
-        lines += [("format", format) for format in formats]
-        lines += [(key, str(value)) for key, value in settings.items()]
+        for key, value in {"format": ["perfetto", "chrome"], **settings}.items():
+            lines += [(key, str(each)) for each in (value if isinstance(value, list) else [value])]
         spooldir.write_settings(str(self.spool_dir / spooldir.SETTINGS), lines)
         self.status = spooldir.StatusPage(str(self.spool_dir / spooldir.STATUS), create=True)
 

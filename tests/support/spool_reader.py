@@ -18,7 +18,11 @@ CALLS = {7: "call", 8: "c_return", 9: "c_raise"}
 FRAMES = {**FRAME_IN, **FRAME_OUT, 11: "inherited"}
 LOOPS = {12: "step", 13: "ready", 14: "awaits", 15: "ended"}
 KINDS = {**FRAMES, **CALLS, **LOOPS, 10: "raised"}
-PAYLOADS = {21: "mark", 24: "task", 25: "link", 26: "note", 27: "switch"}
+PAYLOADS = {21: "mark", 24: "task", 25: "link", 26: "note", 27: "switch", 28: "muted"} | {
+    29: "args",
+    30: "result",
+    31: "matched",
+}
 
 
 @dataclass
@@ -79,6 +83,17 @@ class SpoolFile:
 
     def calls(self, name: str = "MainThread") -> list[tuple[str, str]]:
         return [(r.kind, r.name) for r in self.thread(name).records if r.kind in CALLS.values()]
+
+    def arguments(self, name: str = "MainThread") -> list[tuple[str, dict[str, str] | str]]:
+        """Return (qualified name, {parameter: repr} or the result's repr) of what the thread tells, in order."""
+        told: list[tuple[str, dict[str, str] | str]] = []
+        for record in self.thread(name).story:
+            if record.kind == "args":
+                words = record.payload.decode().split("\0")
+                told.append((self.names[record.id], dict(zip(words[:-1:2], words[1::2], strict=True))))
+            elif record.kind == "result":
+                told.append((self.names[record.id], record.payload.decode()))
+        return told
 
 
 def read(path: Path) -> SpoolFile:

@@ -16,11 +16,13 @@ TABLE, CHUNKS = 4096, 196608
 FREE, OWNED, FULL = range(3)
 START, RESUME, THROW, RETURN, YIELD, UNWIND, CALL, C_RETURN, C_RAISE, RAISED = range(1, 11)
 STEP, READY, AWAITS, ENDED = range(12, 16)
-STRING, CODE, CALLABLE, THREAD, PROCESS, MARK, CHILD, REAPED, TASK, LINK, NOTE, SWITCH = range(16, 28)
+STRING, CODE, CALLABLE, THREAD, PROCESS, MARK, CHILD, REAPED, TASK, LINK, NOTE, SWITCH, MUTED = range(16, 29)
+ARGS, RESULT, MATCHED = range(29, 32)
 ASYNCIO, TRIO, GREENLET = range(3)
 SESSION_BEGIN, SESSION_END, TEST_BEGIN, TEST_END, SPAN_BEGIN, SPAN_END, INSTANT = range(1, 8)
+USER_BEGIN, USER_END, COUNTER = range(8, 11)
 MONOTONIC = 1
-HEADER = struct.Struct("=QIIIIQQQIIQQIIQIIQ256s")
+HEADER = struct.Struct("=QIIIIQQQIIQQIIQIIQ256sI")
 ENTRY = struct.Struct("=IIIIQ")
 
 
@@ -48,7 +50,7 @@ class SpoolWriter:
         monotonic, unix = start or time.monotonic_ns(), time.time_ns()
         HEADER.pack_into(
             self.map, 0, 0, 1, clock, pid, parent_pid, start, monotonic, unix, first_id, chunks, 0, 0, 0, 0x030D0000,
-            0, 0, free_threaded, 0, parent.encode(),
+            0, 0, free_threaded, 0, parent.encode(), chunks,
         )  # fmt: skip
         self._chunk: dict[int, int] = {}
         self._position: dict[int, int] = {}
@@ -65,7 +67,7 @@ class SpoolWriter:
 
     def header(self) -> dict[str, Any]:
         names = "magic version clock pid parent_pid start_tick start_monotonic_ns start_unix_ns first_id chunks dropped"
-        names += " stalled_ns error python heartbeat_ns stop free_threaded clock_error_ns parent"
+        names += " stalled_ns error python heartbeat_ns stop free_threaded clock_error_ns parent room"
         return dict(zip(names.split(), HEADER.unpack_from(self.map), strict=True))
 
     def set_dropped(self, count: int) -> None:
@@ -148,8 +150,21 @@ class SpoolWriter:
     def note(self, tick: int, task: int, text: str, thread: int = 0) -> None:
         self.payload(tick, NOTE, task, text.encode(), thread)
 
+    def arguments(self, tick: int, id: int, thread: int = 0, **arguments: str) -> None:
+        data = "".join(f"{name}\0{text}\0" for name, text in arguments.items()).encode()
+        self.payload(tick, ARGS, id, data, thread)
+
+    def result(self, tick: int, id: int, text: str, thread: int = 0) -> None:
+        self.payload(tick, RESULT, id, text.encode(), thread)
+
+    def matched(self, tick: int, place: int, thread: int = 0) -> None:
+        self.payload(tick, MATCHED, place, b"", thread)
+
     def switch(self, tick: int, greenlet: int, thread: int = 0) -> None:
         self.payload(tick, SWITCH, greenlet, b"", thread)
+
+    def muted(self, tick: int, id: int, share: float, thread: int = 0) -> None:
+        self.payload(tick, MUTED, id, struct.pack("=I", round(share * 1e6)), thread)
 
     def mark(self, tick: int, code: int, thread: int = 0, **what: Any) -> None:
         self.payload(tick, MARK, code, json.dumps(what).encode(), thread)

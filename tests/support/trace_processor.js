@@ -1,14 +1,15 @@
-// Loads one trace into trace_processor and answers SQL: node trace_processor.js ENGINE_DIRECTORY TRACE < queries
-// stdin: a JSON array of queries; stdout: a JSON array with, for each, {columns, rows}. Integers beyond 2^53 come as
-// strings. The engine is the WebAssembly worker of the Perfetto UI: it is started here as the browser would start it,
-// in a sandbox that has just what it asks for, and spoken to in its own protocol (trace_processor.proto's
-// TraceProcessorRpc). Exits 1 with a message when a query or the load fails.
+// Loads traces into trace_processor and answers SQL: node trace_processor.js ENGINE_DIRECTORY
+// Each line of stdin is {"trace": path, "queries": [...]} in JSON; each line of stdout the answer: an array with, for each
+// query, {columns, rows}, or {"error": text}. Integers beyond 2^53 come as strings. The engine is the WebAssembly worker of
+// the Perfetto UI: it is started here as the browser would start it, in a sandbox that has just what it asks for, and spoken
+// to in its own protocol (trace_processor.proto's TraceProcessorRpc). To start it takes longer than most answers, so it stays.
 'use strict';
 const fs = require('fs');
 const path = require('path');
+const readline = require('readline');
 const vm = require('vm');
 
-const APPEND = 1, FINISH = 2, QUERY = 3;   // TraceProcessorRpc.method
+const APPEND = 1, FINISH = 2, QUERY = 3, RESET = 11;   // TraceProcessorRpc.method
 
 // --- Protocol Buffers: just enough -------------------------------------------------------------------------------
 function varint(value) {
@@ -117,10 +118,19 @@ function batch(data) {   // QueryResult.CellsBatch: the kinds of the cells, then
   return kinds.map(kind => [null, null, () => integers[i++], () => doubles[d++], () => strings[s++], () => blobs[b++]][Number(kind)]?.() ?? null);
 }
 
-async function main([directory, trace]) {
+async function main([directory]) {
   const call = await start(directory);
-  load(call, fs.readFileSync(trace));
-  const queries = JSON.parse(fs.readFileSync(0));
-  fs.writeFileSync(1, JSON.stringify(queries.map(sql => query(call, sql))));
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    let answer;
+    try {
+      const { trace, queries } = JSON.parse(line);
+      for (const [] of call(RESET, Buffer.alloc(0)));
+      load(call, fs.readFileSync(trace));
+      answer = queries.map(sql => query(call, sql));
+    } catch (error) {
+      answer = { error: error.message };
+    }
+    process.stdout.write(JSON.stringify(answer) + '\n');
+  }
 }
-main(process.argv.slice(2)).then(() => process.exit(0), error => { console.error(error.message); process.exit(1); });
+main(process.argv.slice(2)).catch(error => { console.error(error.message); process.exit(1); });

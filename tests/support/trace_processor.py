@@ -6,14 +6,19 @@ assert errors(path) == []
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
 SCRIPT = Path(__file__).with_suffix(".js")
+_lock = threading.Lock()
+_server: tuple[int, subprocess.Popen[str]] | None = None
 ERRORS = """select name, value from stats where value > 0
     and (severity in ('error', 'data_loss') or name glob '*slice*' or name glob '*misplaced*')"""
 
@@ -32,16 +37,36 @@ def query(path: Path, *queries: str) -> list[list[tuple[Any, ...]]]:
     reason = missing()
     if reason is not None:
         raise RuntimeError(reason)
-    done = subprocess.run(
-        ["node", str(SCRIPT), str(_engine()), str(path)],
-        input=json.dumps(queries),
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(f"{path}: {done.stderr.strip()}")
-    return [[tuple(row) for row in result["rows"]] for result in json.loads(done.stdout)]
+    with _lock:
+        answer = _ask(json.dumps({"trace": str(path), "queries": queries}))
+    if "error" in answer:
+        raise RuntimeError(f"{path}: {answer['error']}")
+    return [[tuple(row) for row in result["rows"]] for result in answer]
+
+
+def _ask(question: str) -> Any:
+    """Put it to this process's engine, which goes on for as long as the process: to start one takes a second."""
+    global _server
+    if _server is None or _server[0] != os.getpid():  # a fork has its parent's
+        command = ["node", str(SCRIPT), str(_engine())]
+        pipes = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
+        atexit.register(_stop, os.getpid(), pipes)
+        _server = os.getpid(), pipes
+    _, pipes = _server
+    assert pipes.stdin is not None and pipes.stdout is not None
+    pipes.stdin.write(question + "\n")
+    pipes.stdin.flush()
+    answer = pipes.stdout.readline()
+    if not answer:  # it died of this one
+        _server = None
+        return {"error": f"the engine is gone, with status {pipes.wait()}"}
+    return json.loads(answer)
+
+
+def _stop(pid: int, pipes: subprocess.Popen[str]) -> None:
+    if os.getpid() == pid:
+        pipes.kill()
+        pipes.communicate()
 
 
 def errors(path: Path) -> list[tuple[str, int]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from pytest_timeline.collect.story import (
     INSTANT,
     SESSION_BEGIN,
@@ -63,6 +65,27 @@ def test_the_collection_is_told_between_tests() -> None:
     assert (story.collection.start, story.collection.end) == (2, 5)
     assert story.not_collected == [("b.py", "E")]
     assert story.ended == 30
+
+
+def test_the_time_before_the_first_test_is_the_collection() -> None:
+    story = Story()
+    hear(story, 1, SPAN_BEGIN, name="start-up", cat="test")
+    hear(story, 2, SPAN_END)
+    hear(story, 3, SPAN_BEGIN, name="collection", cat="test")
+    hear(story, 5, SPAN_END)
+    windows = [hear(story, tick, *what) for tick, what in ((10, [TEST_BEGIN]), (20, [TEST_END]), (30, [TEST_BEGIN]))]
+    assert [window is not None and window.collection for window in windows] == [True, False, False]
+    assert story.start_up is not None and (story.start_up.start, story.start_up.end) == (1, 2)
+
+
+@pytest.mark.parametrize(("ends", "expected"), [(True, False), (False, True)])
+def test_a_process_that_died_in_its_start_up_looked_for_tests(ends: bool, expected: bool) -> None:
+    """One that ended it and collected nothing is a controller."""
+    story = Story()
+    hear(story, 1, SPAN_BEGIN, name="start-up", cat="test")
+    if ends:
+        hear(story, 2, SPAN_END)
+    assert story.close(10).collection is expected
 
 
 def test_spans_that_are_open_end_with_the_test() -> None:

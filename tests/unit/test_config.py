@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_timeline import config
-from pytest_timeline.config import Config, ConfigError
+from pytest_timeline.config import Config, ConfigError, Keep
 
 
 def made(pytester: pytest.Pytester, *arguments: str) -> Config:
@@ -48,6 +48,21 @@ def test_globs(tmp_path: Path) -> None:
     assert config.globs("<string>", root) == ["<string>"]
 
 
+def test_functions(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    root, sep = str(tmp_path), os.sep
+    assert config.functions("src", root) == f"{root}{sep}src::*"
+    assert config.functions("src/", root) == f"{root}{sep}src::*"
+    assert config.functions(" a.py ", root) == f"{root}{sep}a.py::*"
+    assert config.functions("src/*/a.py::Cart.*", root) == f"{root}{sep}src{sep}*{sep}a.py::Cart.*"
+    assert config.functions("Cart.add", root) == "::Cart.add"
+    assert config.functions("shop.cart.*", root) == "::shop.cart.*"
+    assert config.functions("shop.cart:Cart.add", root) == "::shop.cart:Cart.add"
+    assert config.functions("shop.cart::Cart.add", root) == "::shop.cart:Cart.add"
+    assert config.functions("*<lambda>", root) == "::*<lambda>"
+    assert config.functions("<string>::f", root) == "<string>::f"
+
+
 def test_the_machinery_is_found_where_it_is_installed() -> None:
     globs = config.machinery()
     package = Path(pytest.__file__).parent
@@ -56,7 +71,10 @@ def test_the_machinery_is_found_where_it_is_installed() -> None:
     assert os.path.join(Path(config.__file__).parent, "*") in globs
 
 
-def test_installed_plugins_are_machinery_and_the_one_under_test_is_not(pytester: pytest.Pytester) -> None:
+def test_installed_plugins_are_machinery_and_the_one_under_test_is_not(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_ADDOPTS")
     config_ = pytester.parseconfig()
     rerunfailures = pytest.importorskip("pytest_rerunfailures").__file__
     hypothesis = pytest.importorskip("_hypothesis_pytestplugin").__file__
@@ -76,14 +94,20 @@ def test_defaults(pytester: pytest.Pytester) -> None:
         directory=str(pytester.path / "timeline"),
         mode="per-test",
         formats=("html", "perfetto"),
+        keep=Keep(),
         include=(),
         exclude=(),
         machinery=(),
         min_duration_ns=0,
         max_slices=1_000_000,
+        record=("logs", "warnings", "output", "subtests", "examples", "gc", "memory"),
+        max_instants=1_000,
         block_threshold_ns=50_000_000,
         c_calls="auto",
+        args=(),
+        full=False,
         standalone=False,
+        summary="",
     )
 
 
@@ -92,12 +116,15 @@ INI = """
 timeline_dir = out
 timeline_mode = both
 timeline_format = chrome
+timeline_keep = failed
+    slow:1.5s,slowest:3
 timeline_include =
     src
     a.b
 timeline_min_duration = 1ms
 timeline_max_slices = 7
 timeline_c_calls = none
+timeline_full = true
 timeline_standalone = true
 """
 
@@ -106,10 +133,12 @@ TOML = """
 timeline_dir = "out"
 timeline_mode = "both"
 timeline_format = ["chrome"]
+timeline_keep = ["failed", "slow:1.5s", "slowest:3"]
 timeline_include = ["src", "a.b"]
 timeline_min_duration = "1ms"
 timeline_max_slices = 7
 timeline_c_calls = "none"
+timeline_full = true
 timeline_standalone = true
 """
 
@@ -123,10 +152,11 @@ def test_every_option_is_an_ini_setting_too(pytester: pytest.Pytester, name: str
     read = made(pytester)
     assert read.directory == str(pytester.path / "out")
     assert (read.mode, read.formats, read.c_calls) == ("both", ("chrome",), "none")
+    assert read.keep == Keep(("failed", "slow:1.5s", "slowest:3"), True, 1_500_000_000, 3)
     assert read.include == tuple(
         glob for pattern in ("src", "a.b") for glob in config.globs(pattern, str(pytester.path))
     )
-    assert (read.min_duration_ns, read.max_slices, read.standalone) == (1_000_000, 7, True)
+    assert (read.min_duration_ns, read.max_slices, read.full, read.standalone) == (1_000_000, 7, True, True)
 
 
 def test_the_command_line_wins(pytester: pytest.Pytester) -> None:
@@ -143,11 +173,20 @@ def test_the_command_line_wins(pytester: pytest.Pytester) -> None:
         ("--timeline-mode=x", "per-test, combined, both"),
         ("--timeline-format=svg", "html, perfetto, chrome"),
         ("--timeline-format=,", "choose from html, perfetto, chrome"),
+        ("--timeline-keep=passed", "failed, slow:2s, slowest:20"),
+        ("--timeline-keep=failed,slow", "slow:2s"),
+        ("--timeline-keep=slow:", "slow:2s"),
+        ("--timeline-keep=slow:2", "slow:2s"),
+        ("--timeline-keep=slowest:0", "slowest:20"),
+        ("--timeline-keep=slowest:-1", "slowest:20"),
+        ("--timeline-keep=slowest:2s", "slowest:20"),
+        ("--timeline-keep=", "slowest:20"),
         ("--timeline-c-calls=x", "auto, all, none"),
         ("--timeline-min-duration=5", "5us"),
         ("--timeline-max-slices=-1", "0 for no limit"),
         ("--timeline-max-slices=many", "0 for no limit"),
         ("--timeline-include=", "src"),
+        ("--timeline-args=", "Cart.add"),
         ("--timeline-dir=", "directory"),
     ],
 )
@@ -156,6 +195,19 @@ def test_an_error_names_the_option_and_the_remedy(pytester: pytest.Pytester, arg
         made(pytester, argument)
     assert argument.partition("=")[0] in str(raised.value)
     assert remedy in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["slow:2s", "slow:5ms"], Keep(("slow:2s", "slow:5ms"), slow_ns=5_000_000)),
+        (["slowest:2", "slowest:9"], Keep(("slowest:2", "slowest:9"), slowest=9)),
+        (["failed", "failed"], Keep(("failed",), failed=True)),
+        (["failed", "all"], Keep(("all",), failed=True)),
+    ],
+)
+def test_what_is_kept_is_the_union(words: list[str], expected: Keep) -> None:
+    assert Keep.of(words) == expected
 
 
 def test_a_combined_trace_needs_a_format_that_has_one(pytester: pytest.Pytester) -> None:
@@ -172,11 +224,14 @@ def test_an_error_in_the_ini_file_names_the_setting(pytester: pytest.Pytester) -
 
 
 def test_settings_hold_the_whole_config(pytester: pytest.Pytester) -> None:
-    settings = made(pytester, "--timeline-exclude=a", "--timeline-exclude=b").settings()
+    given = ("--timeline-exclude=a", "--timeline-exclude=b", "--timeline-args=Cart.add")
+    settings = made(pytester, *given).settings()
     assert ("format", "perfetto") in settings
     assert ("format", "html") in settings
     assert [value for key, value in settings if key == "exclude"] == [
         *config.globs("a", str(pytester.path)),
         *config.globs("b", str(pytester.path)),
     ]
-    assert {field.name for field in dataclasses.fields(Config)} - {key for key, _ in settings} == {"formats", "include"}
+    assert ("args", "::Cart.add") in settings
+    unsaid = {field.name for field in dataclasses.fields(Config)} - {key for key, _ in settings}
+    assert unsaid == {"formats", "include", "summary"}

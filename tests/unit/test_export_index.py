@@ -22,7 +22,7 @@ def entry(nodeid: str, start: float, **fields: Any) -> dict[str, Any]:
     return {
         "nodeid": nodeid, "outcome": "passed", "worker": "gw1", "start": start, "duration": 0.5, "rerun": 0,
         "phases": {"setup": 0.1, "call": 0.3}, "slices": 7, "folded": 0, "dropped": 0, "processes": 1, "threads": 2,
-        "tasks": 0, "leaks": 0, "leaked": [],
+        "tasks": 0, "leaks": 0, "leaked": [], "kept": True,
         "blocks": 0, "blocked": [], "files": {"html": "tests/x-1.html", "perfetto": "tests/x-1.pftrace.gz"},
     } | fields  # fmt: skip
 

@@ -44,7 +44,7 @@ def window(start: int, end: int, *lanes: Lane, pid: int = 10) -> Timeline:
 
 def ran(pid: int, start: int, end: int, cut: str = "", flow: int = 0, **args: object) -> Span:
     """Return the span of a process that began at `pid`, seen from `start` to `end`."""
-    return Span(f"p{pid}", "process", start, end, 0, dict(args), flow, cut, (pid, pid))
+    return Span(f"p{pid}", "process", start, end, 0, dict(args), flow, cut=cut, key=(pid, pid))
 
 
 def processes(path: Path) -> list[tuple[int, int, str]]:

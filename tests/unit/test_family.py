@@ -48,6 +48,31 @@ def test_windows_end_where_tests_begin_and_end(run: RunWriter, family: Family) -
     assert [window.timeline.args.get("outcome") for window in windows] == [None, "passed", None, "failed"]
 
 
+def test_a_thread_from_before_the_first_test_is_in_those_in_which_it_does_anything(
+    run: RunWriter, family: Family
+) -> None:
+    root = run.process()
+    for thread, name in enumerate(("MainThread", "server", "other")):
+        root.writer.thread(run.start + 1, name, 1000 + thread, thread)
+    root.mark(10, w.SPAN_BEGIN, name="collection", cat="test")
+    root.call(20, None, thread=1)
+    root.mark(50, w.SPAN_END)
+    root.test(100, 200, "a")
+    root.call(250, None, thread=2)  # of no concern: it began later
+    root.mark(300, w.TEST_BEGIN, nodeid="b")
+    root.call(350, 360, depth=6, thread=1)
+    root.mark(400, w.TEST_END)
+    first, a, _, b = advance(run, family, 500)
+    assert first.collection and not a.collection
+
+    def threads(timeline: Timeline) -> list[str]:
+        return [track.name for process in timeline.processes for track in process.tracks if track.kind == "thread"]
+
+    assert threads(first.alone) == ["server"]
+    assert (threads(a.timeline), threads(a.alone)) == (["MainThread", "server"], ["MainThread"])
+    assert threads(b.alone) == threads(b.timeline) == ["server", "other"]
+
+
 def test_descendants_are_cut_at_the_same_ticks(run: RunWriter, family: Family) -> None:
     root = run.process()
     root.test(100, 200, "a")
@@ -229,3 +254,26 @@ def test_a_private_family_leaves_the_spools_as_they_are(run: RunWriter) -> None:
     assert [len(process.tracks[0].slices) for process in timeline.processes] == [1, 1]
     family.close()
     assert {path: path.read_bytes() for path in (run.spool_dir / "main").iterdir()} == before
+
+
+def test_lost_arguments_are_counted_and_matches_outlive_their_process(run: RunWriter, family: Family) -> None:
+    family.limit(50, 0)
+    root = run.process()
+    child = run.process(tick=5, pid=gone_pid())
+    child.writer.matched(run.start + 6, 1)
+    root.writer.matched(run.start + 7, 0)
+    root.mark(10, w.TEST_BEGIN, nodeid="a")
+    for start, end in (20, 30), (100, 200):
+        root.writer.record(run.start + start, w.START, 5, 1)
+        root.writer.arguments(run.start + start, 1, n="1")
+        root.writer.record(run.start + end, w.RETURN, 5, 1)
+    root.mark(300, w.TEST_END, outcome="passed")
+    root.test(400, 500, "b")
+    _, window, *_ = advance(run, family, 600)
+    assert window.timeline.args["lost_arguments"] == 1
+    assert [process.tracks[0].slices.values() for process in window.timeline.processes] == [{0: ({"n": "1"}, None)}]
+    for start in 700, 1000:
+        root.test(start, start + 100, "later")
+        advance(run, family, start + 200)
+    assert len(family.members) == 1
+    assert family.matched == 0b11

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -61,6 +62,9 @@ def test_a_finished_run_is_written(tmp_path: Path) -> None:
         "platform": None,
         "plugins": [],
         "errors": [],
+        "collection": None,
+        "root": "",
+        "keep": ["all"],
         "exitstatus": 1,
         "workers": [],
         "combined": {"perfetto": "combined.pftrace.gz", "chrome": "combined.json.gz"},
@@ -72,6 +76,7 @@ def test_a_finished_run_is_written(tmp_path: Path) -> None:
     assert tests[1] == {
         "nodeid": "test_a.py::test_y",
         "outcome": "failed",
+        "exception": None,
         "worker": None,
         "start": 0.003,
         "duration": 0.002,
@@ -85,8 +90,12 @@ def test_a_finished_run_is_written(tmp_path: Path) -> None:
         "tasks": 0,
         "leaks": 0,
         "leaked": [],
+        "left_out": {},
         "blocks": 0,
         "blocked": [],
+        "kept": True,
+        "muted": 0,
+        "unrecorded": [],
     }
     assert files(run.directory) == {"run.json", *found["combined"].values(), *listed}
     assert len(listed) == 4
@@ -142,6 +151,22 @@ def test_a_previous_runs_files_go(tmp_path: Path) -> None:
         Follower(run.spool_dir).run()
         (directory / "tests" / "of-the-user").touch()
     assert sorted(path.name.split("-")[0] for path in (directory / "tests").iterdir()) == ["of", "second", "second"]
+
+
+@pytest.mark.parametrize("began", [False, True])
+def test_a_run_that_came_to_nothing_leaves_the_previous_ones_files(tmp_path: Path, began: bool) -> None:
+    directory = tmp_path / "timeline"
+    first = RunWriter(directory)
+    first.process().test(1_000_000, 2_000_000, "first")
+    Follower(first.spool_dir).run()
+    before = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    run = RunWriter(directory, mode="both")
+    if began:
+        run.process().mark(1_000_000, w.SPAN_BEGIN, name="start-up", cat="test")
+    run.status["finish"] = StatusPage.ABANDONED
+    Follower(run.spool_dir).run()
+    shutil.rmtree(run.spool_dir)  # whoever abandons it does that
+    assert {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()} == before != {}
 
 
 def test_a_budget_and_a_shortest_duration_hold(tmp_path: Path) -> None:

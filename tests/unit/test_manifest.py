@@ -39,7 +39,42 @@ def test_the_run_lasts_until_its_session_ends_whoever_lives_on(run: RunWriter) -
     found, page = collected(run)
     assert (found["duration"], found["exitstatus"]) == (0.003, 0)
     (lane,) = page["lanes"]
-    assert lane == {"worker": None, "pid": lane["pid"], "begin": 0, "end": 3_000, "collection": [100, 400]}
+    assert lane == {
+        "worker": None, "pid": lane["pid"], "begin": 0, "end": 3_000, "collection": [100, 400], "page": "collection",
+        "modules": [],
+    }  # fmt: skip
+
+
+def test_the_slowest_collection_is_told_with_its_imports(run: RunWriter) -> None:
+    run.process().mark(9_000_000, w.SESSION_END, exitstatus=0, tests=0, warnings=[])
+    for worker, late in (("gw0", 0), ("gw1", 1_000_000)):
+        root = run.process(worker, tick=1_000_000, pid=gone_pid())
+        root.writer.thread(root.origin + 1, "MainThread", 11)
+        root.name_code(7, "import cart")
+        root.mark(1_000_000, w.SPAN_BEGIN, name="start-up", cat="test")
+        root.mark(2_000_000, w.SPAN_END)
+        root.mark(2_000_000, w.SPAN_BEGIN, name="collection", cat="test")
+        root.call(2_500_000, 2_750_000 + late, id=7)
+        root.mark(4_000_000 + late, w.SPAN_END)
+        root.test(6_000_000, 7_000_000, worker)
+        root.mark(8_000_000, w.SESSION_END, exitstatus=0, tests=1, warnings=[])
+    found, page = collected(run)
+    assert found["collection"] == {
+        "worker": "gw1", "duration": 0.004, "files": {"html": "tests/collection-gw1.html"},
+        "imports": [["cart", 0.00125, 0.00125, "", "", 1]],
+    }  # fmt: skip
+    assert page["collection"] == found["collection"]
+    files = {"tests/collection-gw0.html", "tests/collection-gw1.html"}
+    assert files < set(found["report"])  # so that the next run deletes them
+    assert all((run.directory / file).exists() for file in files)
+    assert [(lane["collection"], lane["page"]) for lane in page["lanes"]] == [
+        ([1_000, 4_000], "collection-gw0"),
+        ([1_000, 5_000], "collection-gw1"),
+    ]
+    assert [lane["modules"] for lane in page["lanes"]] == [
+        [["cart", "", 2_500, 250, 250]],
+        [["cart", "", 2_500, 1_250, 1_250]],
+    ]
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="statuses as wait() tells them")
@@ -88,7 +123,8 @@ def test_what_was_not_collected_is_told_once(run: RunWriter) -> None:
     run.process().mark(9_000_000, w.SESSION_END, exitstatus=2, tests=0, warnings=[])
     for worker in ("gw0", "gw1"):
         process = run.process(worker, tick=1_000_000, pid=gone_pid())
-        process.mark(2_000_000, w.INSTANT, name="not collected", args={"nodeid": "test_b.py", "message": "ImportError"})
+        why = {"nodeid": "test_b.py", "message": "ImportError"}
+        process.mark(2_000_000, w.INSTANT, name="not collected", cat="test", args=why)
         process.mark(3_000_000, w.SESSION_END, exitstatus=2, tests=0, warnings=[])
     found, page = collected(run)
     assert found["errors"] == page["errors"] == [["test_b.py", "ImportError"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from support.naive_nest import (
     YIELDED,
     Nester,
     Record,
+    owns,
     rows,
 )
 
@@ -227,6 +229,39 @@ def test_a_budget_folds_the_shortest_and_loses_nothing(path: Path, seed: int, bu
     expected, outer = rows(roots, threshold)
     assert found.rows() == expected
     assert found.outer_folded == outer
+
+
+@pytest.mark.parametrize(("threshold", "budget"), [(2, 0), (50, 0), (5000, 0), (0, 20), (0, 300), (3, 100)])
+@pytest.mark.parametrize("seed", range(6))
+def test_the_sums_of_a_folded_timeline_are_those_of_the_full_one(
+    path: Path, seed: int, threshold: int, budget: int
+) -> None:
+    rng = random.Random(seed)
+    records = random_records(rng, 4000)
+    records.sort(key=lambda record: record[0])
+    spool_of(path, records)
+    spool = Spool(str(path), min_ticks=threshold, max_slices=budget)
+    naive = Nester()
+    cuts = sorted(rng.sample(range(len(records)), 3))
+    folded_any = 0
+    for begin, end in itertools.pairwise([0, *cuts, len(records)]):
+        tick = records[end - 1][0] if end < len(records) else END
+        taken = [record for record in records if (begin == 0 or record[0] > naive.now) and record[0] <= tick]
+        assert spool.drain(tick) is None
+        naive.take(taken)
+        if tick == END:  # the process died
+            spool.die()
+            naive.die()
+        found = slices_of(spool, tick)
+        full, _ = rows(naive.cut(tick))
+        drawn = found.rows()
+        count, ticks = found.outer_folded
+        assert len(drawn) + sum(row[6] for row in drawn) + count == len(full)
+        assert not owns(drawn) - owns(full)
+        outermost = sum(end - start for start, end, _, depth, *_ in full if depth == 0)
+        assert sum(end - start for start, end, _, depth, *_ in drawn if depth == 0) + ticks == outermost
+        folded_any += found.folded
+    assert folded_any
 
 
 def test_a_budget_holds_with_frames_deeper_than_it(path: Path) -> None:

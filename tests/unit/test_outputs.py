@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_timeline.outputs import MAX_NAME_BYTES, remove_live, remove_previous, stem
+from pytest_timeline.outputs import MAX_NAME_BYTES, remove_live, remove_previous, removing_previous, stem
 
 
 def test_a_stem_is_a_slug_with_a_hash() -> None:
@@ -50,6 +50,30 @@ def test_only_the_listed_files_are_removed(tmp_path: Path) -> None:
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == users
 
 
+def test_files_are_removed_bit_by_bit_but_not_those_that_were_made_again(tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    ours = [f"tests/{number}.html" for number in range(4)]
+    for file in [*ours, "index.html"]:
+        (tmp_path / file).write_text("old")
+    tests = [{"files": {"html": file}} for file in ours]
+    (tmp_path / "run.json").write_text(json.dumps({"tests": tests, "combined": {}, "report": ["index.html"]}))
+    made: set[str] = set()
+    steps = removing_previous(tmp_path, made)
+    assert (tmp_path / "index.html").exists()
+
+    def left() -> list[str]:
+        return sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
+
+    next(steps)
+    assert left() == ours
+    next(steps)
+    assert left() == ours[1:]
+    made.add(ours[2])
+    (tmp_path / ours[2]).write_text("new")
+    assert len(list(steps)) == 2
+    assert left() == [ours[2]] and (tmp_path / ours[2]).read_text() == "new"
+
+
 def test_the_report_s_files_are_removed_and_nobody_else_s(tmp_path: Path) -> None:
     (tmp_path / "assets").mkdir()
     for file in ("index.html", "assets/test.js", "assets/mine.js", "about.html"):
@@ -72,7 +96,9 @@ def test_a_manifest_is_no_licence_to_delete_elsewhere(tmp_path: Path) -> None:
     for file in files:
         file.touch()
     previous_run(
-        directory, ["../outside", str(tmp_path / "outside"), "sub/a", "tests/../sub/a", "tests/.."], ["conftest.py"]
+        directory,
+        ["../outside", str(tmp_path / "outside"), "sub/a", "tests/../sub/a", "tests/..", "tests/\0"],
+        ["conftest.py"],
     )
     remove_previous(directory)
     assert all(file.exists() for file in files)

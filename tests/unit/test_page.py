@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from support.report import Elements
 
 TEXT = (
     '<meta http-equiv="Content-Security-Policy" content="{{policy}}"><link rel="stylesheet" href="../assets/a.css">'
-    '<p>{{summary}}</p><script src="../assets/a.js"></script><script src="../assets/b.js"></script>'
+    "<p>{{summary}}</p><!-- body -->\n<i>\"same\" 'in' all</i>\n<!-- /body -->\n"
+    '<script src="../assets/a.js"></script><script src="../assets/b.js"></script>'
 )
 
 
@@ -37,15 +39,22 @@ def policy(page: str) -> str:
 
 def test_shared_assets_stay_beside_the_page(viewer: Path) -> None:
     template = Template(TEXT, standalone=False, viewer=viewer)
-    assert template.assets == {"a.css": b"p{}", "a.js": "one('{{summary}} €')".encode(), "b.js": b"two()"}
+    assert list(template.assets) == ["a.css", "b.js"]
+    assert template.assets["a.css"] == b"p{}"
+    strict, insert, one, two = template.assets["b.js"].decode().splitlines()
+    assert (strict, one, two) == ('"use strict";', "one('{{summary}} €')", "two()")
+    call = "document.body.insertAdjacentHTML"
+    assert insert.startswith(f'{call}("afterbegin", "') and insert.endswith('");')
+    assert json.loads(f"[{insert.removeprefix(call)[1:-2]}]") == ["afterbegin", "<i>\"same\" 'in' all</i>\n"]
     page = filled(template, summary="x {{policy}}")
-    assert page == TEXT.replace("{{summary}}", "x \0").replace("{{policy}}", policy(page)).replace("\0", "{{policy}}")
+    own = re.sub(r"<!-- body -->(.|\n)*<!-- /body -->\n|<script src=.../assets/a.js.></script>", "", TEXT)
+    assert page == own.replace("{{summary}}", "x \0").replace("{{policy}}", policy(page)).replace("\0", "{{policy}}")
     assert "default-src 'none'" in policy(page)
     assert "script-src 'self' file:;" in policy(page)
     run = viewer / "run"
     run.mkdir()
-    assert template.write_assets(run / "assets") == ["assets/a.css", "assets/a.js", "assets/b.js"]
-    assert (run / "assets" / "b.js").read_bytes() == b"two()"
+    assert template.write_assets(run / "assets") == ["assets/a.css", "assets/b.js"]
+    assert (run / "assets" / "b.js").read_bytes() == template.assets["b.js"]
 
 
 def test_a_page_that_stands_alone_runs_its_own_scripts_only(viewer: Path) -> None:
@@ -55,7 +64,7 @@ def test_a_page_that_stands_alone_runs_its_own_scripts_only(viewer: Path) -> Non
     assert "assets/" not in page
     scripts = ["one('{{summary}} €')", "two()"]
     assert all(f"<script>{script}</script>" in page for script in scripts)
-    assert "<style>p{}</style>" in page
+    assert "<style>p{}</style>" in page and "<i>\"same\" 'in' all</i>" in page and "body -->" not in page
     hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
     assert f"script-src '{'sha256-' + hashes[0]}' '{'sha256-' + hashes[1]}';" in policy(page)
 

@@ -183,9 +183,10 @@ def test_a_writer_hears_that_it_is_read(tmp_path: Path) -> None:
     writer = w.SpoolWriter(tmp_path / "7-a.spool", start=1)
     source = Source(str(writer.path))
     now = time.monotonic_ns()
-    source.beat(now)
+    source.beat(now, 12)
     source.stop()
-    assert (writer.header()["heartbeat_ns"], writer.header()["stop"]) == (now, 1)
+    head = writer.header()
+    assert (head["heartbeat_ns"], head["room"], head["stop"]) == (now, 12, 1)
 
 
 def test_a_segment_is_unpacked_as_it_was_packed() -> None:

@@ -7,7 +7,8 @@ import os
 import pytest
 
 from pytest_timeline.collect.live import LiveFamily, LiveProcess, LiveTask, LiveThread, Look, Open
-from pytest_timeline.collect.show import duration, show
+from pytest_timeline.collect.show import show
+from pytest_timeline.text import duration
 
 
 def frame(name: str, file: str = "", line: int = 0, seconds: float = 12.3) -> Open:
@@ -63,8 +64,8 @@ def test_each_task_has_a_line() -> None:
     lines = text(hung).splitlines()
     assert lines[8:11] == [
         "    tasks",
-        "        12.3 s  Task-1 (main)     await TaskGroup._...  asyncio/t.py:71",
-        "         3.0 s  worker-0 (work)   await Queue.get       asyncio/queues.py:186",
+        "        12.3 s  Task-1 (main)     await TaskGroup.__ae...  asyncio/t.py:71",
+        "         3.0 s  worker-0 (work)   await Queue.get          asyncio/queues.py:186",
     ]
     assert lines[-1] == "                ... 11 more"
     assert len(lines) == 8 + 1 + 50 + 1

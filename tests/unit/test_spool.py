@@ -37,9 +37,10 @@ def test_the_header_is_told(path: Path) -> None:
     head = writer.header()
     assert spool.python == head["python"]
     assert (spool.start_monotonic_ns, spool.start_unix_ns) == (head["start_monotonic_ns"], head["start_unix_ns"])
-    spool.beat(77)
+    spool.beat(77, 12)
     spool.stop()
-    assert (writer.header()["heartbeat_ns"], writer.header()["stop"]) == (77, 1)
+    head = writer.header()
+    assert (head["heartbeat_ns"], head["room"], head["stop"]) == (77, 12, 1)
     spool.close()
     assert (spool.pid, spool.dropped, spool.drain(END)) == (7, 12, None)
 
@@ -171,7 +172,7 @@ def test_a_private_reader_leaves_the_file_as_it_is(path: Path) -> None:
     writer.grow(8)  # what comes later is not seen
     grown = path.read_bytes()
     private.drain(END)
-    private.beat(123)
+    private.beat(123, 5)
     private.stop()
     seen = rows(private)
     assert private.names[1][0] == "work"

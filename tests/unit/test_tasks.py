@@ -12,6 +12,7 @@ import pytest
 
 from pytest_timeline._codec import Slices, Spool
 from support import spool_writer as w
+from support.naive_nest import owns
 from support.task_programs import CODES, GENERATOR, PLAIN, Program
 
 END = 1 << 60
@@ -184,6 +185,29 @@ def test_random_programs(writer: Writer, seed: int) -> None:
         assert bool(found.tasks[task.id].ended) == task.over
 
 
+@pytest.mark.parametrize("limits", [{"min_ticks": 30}, {"min_ticks": 300}, {"max_slices": 20}])
+@pytest.mark.parametrize("seed", range(6))
+def test_the_sums_of_folded_tasks_are_those_of_the_full_ones(
+    writer: Writer, tmp_path: Path, seed: int, limits: dict[str, int]
+) -> None:
+    program = Program(random.Random(seed), tasks=5, steps=300)
+    other = Writer(tmp_path / "2-1.spool")
+    for each in (writer, other):
+        each.tell(program.records)
+    folded = 0
+    for tick in (program.end // 3, program.end // 2, program.end):
+        full, less = writer.cut(tick), other.cut(tick, **limits)
+        assert less.tasks.keys() == full.tasks.keys()
+        for id, task in full.tasks.items():
+            found = less.tasks[id]
+            for whole, part in ((task.frames, found.frames), (task.states, found.states)):
+                assert len(part) + part.folded == len(whole)
+                assert not owns(part.rows()) - owns(whole.rows())
+                folded += part.folded
+            assert (found.steps, found.ticks) == (task.steps, task.ticks)
+    assert folded or limits != {"min_ticks": 300}  # smaller ones leave some programs whole
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_windows_hold_the_same_in_pieces(writer: Writer, tmp_path: Path, seed: int) -> None:
     draw = random.Random(seed)
@@ -306,6 +330,18 @@ def test_an_async_generator_that_yields_a_value_is_awaited_no_more(writer: Write
         (23, 32, "agen", 1, RESUMED, 0),  # this time it waited, and so did what awaits it
         (25, 30, "await agen", 2, 0, 0),
     ]
+
+
+def test_a_value_that_goes_to_an_excluded_frame_is_no_wait_once_its_task_has_ended(writer: Writer) -> None:
+    agen = 12
+    writer.tell([(1, w.TASK, 0, 1), (1, w.TASK, 0, 2)])
+    writer.tell([*step(10, 1, agen, end=w.YIELD), *step(20, 2, agen, end=w.YIELD)])
+    writer.tell([(30, w.START, 4, RUN), (31, w.ENDED, 4, 1), (32, w.RETURN, 4, RUN)])
+    found = writer.cut(40)
+    assert found.frames[1] == [(10, 11, "agen", 0, YIELDED, 0)]
+    assert found.states[1] == [(1, 10, READY), (10, 11, RUNNING)]
+    assert found.tasks[1].ended == 11
+    assert found.states[2][-1] == (21, 40, WAITING)  # of this one nobody knows
 
 
 def test_a_task_that_runs_in_anothers_step_runs_alone(writer: Writer) -> None:

@@ -2,6 +2,8 @@
 
 tree.py ours DIRECTORY SEED     under the recorder
 tree.py naive FILE SEED         under sys.setprofile, which writes FILE: per thread, "in NAME" and "out NAME" lines
+tree.py both DIRECTORY SEED     under both, while the recorder mutes functions all the time; DIRECTORY/naive has
+                                "IDENT TICK in NAME" and "IDENT TICK out NAME" lines
 """
 
 import functools
@@ -118,13 +120,14 @@ def grow(tree):
     tree.act(DEPTH)
 
 
-def grow_in_threads(seed, note=lambda: None):
+def grow_in_threads(seed, note=lambda: None, times=1):
     barrier = threading.Barrier(THREADS)  # all alive at once, so that no ident is used twice
 
     def work(tree):
         barrier.wait()
-        note()
-        grow(tree)
+        for _ in range(times):
+            note()
+            grow(tree)
         barrier.wait()
 
     trees = [Tree(seed * 1000 + i) for i in range(THREADS)]
@@ -166,7 +169,38 @@ def ours(directory, seed):
     return trees
 
 
+def both(directory, seed):
+    from pytest_timeline import _recorder
+
+    stories = {}
+    clock = _recorder.choose_clock()
+
+    def profile(frame, what, argument):
+        code = frame.f_code
+        if what in ("call", "return") and code.co_filename == __file__:
+            story = stories.setdefault(threading.get_ident(), [])
+            story.append(f"{_recorder.now(clock)} {'in' if what == 'call' else 'out'} {code.co_qualname}")
+
+    # A test may begin at any moment, or the recorder be adjusted: then what was muted is recorded again.
+    again = (
+        functools.partial(_recorder.mark, _recorder.MARKS["TEST_BEGIN"], b"{}"),
+        functools.partial(_recorder.adjust, args=["nothing"]),
+        functools.partial(_recorder.adjust, args=["Tree.recurse"]),
+        _recorder.adjust,
+    )
+    Tree.ACTIONS += (lambda tree, depth: tree.random.choice(again)() if tree.random.random() < 0.01 else None,)
+    _recorder.start(directory, clock=clock, c_calls="all", included=[__file__], sample=100, hot_ns=10**9)
+    threading.setprofile(profile)
+    trees = grow_in_threads(seed, _recorder.active, 60)
+    threading.setprofile(None)
+    _recorder.stop()
+    with open(f"{directory}/naive", "w") as file:
+        for ident, story in stories.items():
+            file.writelines(f"{ident} {line}\n" for line in story)
+    return trees
+
+
 if __name__ == "__main__":
     how, where, seed = sys.argv[1:]
     sys.setswitchinterval(1e-5)
-    {"naive": naive, "ours": ours}[how](where, int(seed))
+    {"naive": naive, "ours": ours, "both": both}[how](where, int(seed))
