@@ -13,7 +13,20 @@ from pathlib import Path
 
 import report
 
-FIGURES = ("call_cost", "suites", "empty", "children", "loops", "codec", "memory", "viewer", "run_page")
+FIGURES = (
+    "call_cost",
+    "hot",
+    "suites",
+    "empty",
+    "children",
+    "loops",
+    "keeping_up",
+    "growth",
+    "codec",
+    "memory",
+    "viewer",
+    "run_page",
+)
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # for `support`
 
 
@@ -24,8 +37,10 @@ def main() -> None:
     parser.add_argument("figures", nargs="*", metavar="FIGURE", help=", ".join(figures))
     parser.add_argument("--all", action="store_true", help="measure every figure")
     parser.add_argument("--rounds", type=int, default=5, help="how often each variant runs (default 5)")
-    parser.add_argument("--peers", action="store_true", help="run the real suites under VizTracer too, which is slow")
-    parser.add_argument("--tests", type=int, default=2000, help="number of empty tests (default 2000)")
+    parser.add_argument(
+        "--peers", action="store_true", help="run the real suites under VizTracer and trace0 too, which is slow"
+    )
+    parser.add_argument("--tests", type=int, default=10_000, help="number of empty tests (default 10,000)")
     options = parser.parse_args()
     chosen = list(figures) if options.all else options.figures
     if not chosen or set(chosen) - figures.keys():

@@ -15,8 +15,8 @@ PROGRAM = HERE / "programs" / "calls.py"
 TITLE = "One recorded call"
 NOTE = (
     "A call of an empty Python function and its return, less the same call unrecorded. The floor is a C callback that "
-    "reads the clock and stores 16 bytes. Each recorder runs in a process of its own; ours under `pytest --timeline`, "
-    "with its collector."
+    "reads the clock and stores 16 bytes. Each recorder runs in a process of its own; ours under `pytest --timeline "
+    "--timeline-full`, with its collector."
 )
 
 
@@ -58,7 +58,7 @@ def measure(count: int) -> list[Row]:
         variants: dict[str, Callable[[], float]] = {
             "bare": alone("bare"),
             "floor": alone("floor"),
-            "timeline": ours("--timeline", "--timeline-dir", "timeline"),
+            "timeline": ours("--timeline", "--timeline-full", "--timeline-dir", "timeline"),
         }
         if importlib.util.find_spec("viztracer"):
             variants["viztracer"] = alone("viztracer")
@@ -72,8 +72,8 @@ def measure(count: int) -> list[Row]:
     over = {name: [value - base for value, base in zip(values, bare, strict=True)] for name, values in taken.items()}
     monitoring = sys.version_info >= (3, 12)
     rows = [row(f"{name}, over bare", values, "ns") for name, values in over.items()]
-    rows.append(row("timeline / floor", ratios(over["timeline"], over["floor"]), "x", 1.25 if monitoring else None))
+    rows.append(row("timeline / floor", ratios(over["timeline"], over["floor"]), "x", 1.15 if monitoring else None))
     for name in [name for name in over if name not in ("timeline", "floor")]:
-        target = {"viztracer": 0.55 if monitoring else 0.75}.get(name)
+        target = {"viztracer": 0.55 if monitoring else 0.6}.get(name)
         rows.append(row(f"timeline / {name}", ratios(over["timeline"], over[name]), "x", target))
     return rows

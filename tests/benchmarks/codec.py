@@ -31,7 +31,7 @@ def encode(format: str, tracks: list[Track], clock: Clock) -> int:
     if format == "html":
         names = PageNames(tracks, Categories())
         encoded = [
-            html_slices(track.slices, track.names, clock.origin, clock.ns_per_tick, names.index(track.names))
+            html_slices(track.slices, track.names, clock.origin, clock.ns_per_tick, names.places(track.names))
             for track in tracks
         ]
         return sum(len(column) for columns, *_ in encoded for column in columns)
@@ -77,23 +77,26 @@ def measure(count: int) -> list[Row]:
         run([sys.executable, str(PROGRAM), str(recorded)], Path(scratch))
         for number in range(count):
             print(f"  round {number + 1}/{count}", file=sys.stderr, flush=True)
-            family = Family(Path(shutil.copytree(recorded, Path(scratch) / str(number))))
-            before = time.perf_counter()
-            family.scan()
-            assert family.root is not None
-            windows = list(family.finish(now(family.root.clock)))
-            taken["read"].append(time.perf_counter() - before)
-
-            rate = Rate(family.root)
-            clock = rate.starting_at(rate.origin)
+            for step in ("page", "read"):  # what a page made of the slices is remembered by them
+                family = Family(Path(shutil.copytree(recorded, Path(scratch) / f"{number}-{step}")))
+                before = time.perf_counter()
+                family.scan()
+                assert family.root is not None
+                windows = list(family.finish(now(family.root.clock)))
+                read = time.perf_counter() - before
+                rate = Rate(family.root)
+                clock = rate.starting_at(rate.origin)
+                if step == "page":
+                    before = time.perf_counter()
+                    size["page"] = write_pages([window.timeline for window in windows], clock, Path(scratch))
+                    taken["page"].append(time.perf_counter() - before)
+                    family.close()
+            taken["read"].append(read)
             tracks = [track for window in windows for process in window.timeline.processes for track in process.tracks]
             for format in ("html", "perfetto", "chrome"):
                 before = time.perf_counter()
                 size[format] = encode(format, tracks, clock)
                 taken[format].append(time.perf_counter() - before)
-            before = time.perf_counter()
-            size["page"] = write_pages([window.timeline for window in windows], clock, Path(scratch))
-            taken["page"].append(time.perf_counter() - before)
             family.close()
 
     slices = sum(len(track.slices) for track in tracks)
@@ -104,7 +107,7 @@ def measure(count: int) -> list[Row]:
     return [
         row("slices", [slices], ""),
         row("spool to columns", speed("read"), "M/s"),
-        row("spool to Perfetto", speed("read", "perfetto"), "M/s", 5, more=True),
+        row("spool to Perfetto", speed("read", "perfetto"), "M/s", 15, more=True),
         row("spool to Chrome JSON", speed("read", "chrome"), "M/s"),
         row("columns to those of a page", speed("html"), "M/s", 15, more=True),
         row("columns to a page, gzip and all", speed("page"), "M/s"),

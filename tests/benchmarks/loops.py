@@ -8,10 +8,10 @@ import json
 import shutil
 import sys
 import tempfile
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from collector import Watch
 from measure import Row, pytest_argv, ratios, rounds, row, run, size
 
 PROGRAM = Path(__file__).parent / "programs" / "tasks.py"
@@ -67,9 +67,9 @@ def storm(count: int, directory: Path, variant: Callable[..., Callable[[], float
     peaks: list[float] = []
 
     def recorded() -> float:
-        watch = Watch(directory)
+        watch = Watch(output)
         seconds = variant("test_storm", "--timeline")()
-        peaks.append(watch.peak() / 2**20)
+        peaks.append(watch.end().memory / 2**20)
         return seconds
 
     seconds = rounds({"bare": variant("test_storm", "-p", "no:timeline"), "timeline": recorded}, count)
@@ -82,43 +82,3 @@ def storm(count: int, directory: Path, variant: Callable[..., Callable[[], float
         row("100,000 tasks: found", [test["tasks"]], ""),
         row("100,000 tasks: records dropped", [test["dropped"]], "", 0),
     ]
-
-
-class Watch:
-    """Watches, on Linux, how much memory the collector of a run in `directory` takes at most."""
-
-    def __init__(self, directory: Path) -> None:
-        self._mark = str(directory).encode()
-        self._peak = 0
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def peak(self) -> int:
-        """End the watch; return the peak in bytes, 0 where nothing was seen."""
-        self._over.set()
-        self._thread.join()
-        return self._peak
-
-    def _run(self) -> None:
-        found: Path | None = None
-        while not self._over.wait(0.02):
-            if found is None:
-                found = next(filter(self._is_collector, Path("/proc").glob("[0-9]*")), None)
-            if found is not None:
-                self._peak = max(self._peak, _high_water(found))
-
-    def _is_collector(self, process: Path) -> bool:
-        try:
-            command = (process / "cmdline").read_bytes()
-        except OSError:
-            return False
-        return b"collect.follow" in command and self._mark in command
-
-
-def _high_water(process: Path) -> int:
-    try:
-        lines = (process / "status").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)

@@ -61,10 +61,11 @@ def run(argv: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None, ok
 
     Raises RuntimeError, with the command's output, when its exit status is not in `ok`.
     """
+    ours = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}  # few users set it
     with tempfile.TemporaryFile() as output:
         before = time.perf_counter()
         status = subprocess.run(
-            argv, cwd=cwd, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            argv, cwd=cwd, env={**ours, **(env or {})}, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         ).returncode
         wall = time.perf_counter() - before
         if status not in ok:

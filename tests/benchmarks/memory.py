@@ -11,7 +11,9 @@ from measure import Row, pytest_argv, rounds, row, run
 PROGRAM = Path(__file__).parent / "programs" / "many_calls.py"
 CALLS = [1_000_000, 20_000_000]
 TITLE = "Memory of the test process"
-NOTE = "Peak of resident memory with `--timeline`, less the same test's without; the mapped spool counts."
+NOTE = (
+    "Peak of resident memory with `--timeline --timeline-full`, less the same test's without; the mapped spool counts."
+)
 
 
 def measure(count: int) -> list[Row]:
@@ -32,7 +34,10 @@ def measure(count: int) -> list[Row]:
 
         rows = []
         for calls in CALLS:
-            taken = rounds({"bare": peak(calls, "-p", "no:timeline"), "recorded": peak(calls, "--timeline")}, count)
+            taken = rounds(
+                {"bare": peak(calls, "-p", "no:timeline"), "recorded": peak(calls, "--timeline", "--timeline-full")},
+                count,
+            )
             growth = [recorded - bare for recorded, bare in zip(taken["recorded"], taken["bare"], strict=True)]
-            rows.append(row(f"{calls // 1_000_000} million calls", growth, "MiB", 32))
+            rows.append(row(f"{calls // 1_000_000} million calls", growth, "MiB", 24))
     return rows

@@ -17,11 +17,12 @@ from measure import Row
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 DATA = DOCS / "performance.json"
 PAGE = DOCS / "performance.md"
+LIMITS = Path(__file__).parent / "limits.md"  # written by hand
 PACKAGES = ("pytest-timeline", "pytest", "viztracer", "trace0")
 HEAD = """# Performance
 
-Written by the benchmarks from `performance.json`; change neither by hand. To measure again, on a machine that does
-nothing else:
+Written by the benchmarks from `performance.json` and their `limits.md`; do not change it by hand. To measure again, on
+a machine that does nothing else:
 
     .venv/bin/pip install '.[bench]' && .venv/bin/python tests/benchmarks --all
 
@@ -86,7 +87,7 @@ def render(data: dict[str, Any]) -> str:
             f"- {entry['python']}, {entry['date']}: {entry['versions']}; {entry['system']}\n"
             for entry in taken.values()
         )
-    return "".join(parts)
+    return "".join(parts) + "\n" + LIMITS.read_text(encoding="utf-8")
 
 
 def cell(row: dict[str, Any] | None) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from collector import Watch
 from measure import CACHE, Row, pytest_argv, ratios, rounds, row, run, size
 
 TITLE = "Real suites"
@@ -27,7 +28,6 @@ class Suite:
     name: str
     version: str
     needs: tuple[str, ...] = ()  # what the tests import beside the project and pytest
-    target: float | None = None
 
     def source(self) -> Path:
         """Return the unpacked source distribution, downloaded with pip the first time."""
@@ -56,18 +56,29 @@ def pip(command: str, *arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "pip", command, "-q", *arguments], check=True)
 
 
-SUITES = [Suite("jinja2", "3.1.6", ("trio",), 1.35), Suite("click", "8.5.1")]
+SUITES = [Suite("jinja2", "3.1.6", ("trio",)), Suite("click", "8.5.1")]
 VARIANTS: dict[str, list[str]] = {
     "timeline": [],
     "html only": ["--timeline-format=html"],
     "perfetto only": ["--timeline-format=perfetto"],
     "chrome only": ["--timeline-format=chrome"],
     "combined": ["--timeline-mode=combined", "--timeline-format=perfetto"],
+    "keep=failed": ["--timeline-keep=failed"],
 }
+TARGETS = {"timeline": 1.15, "keep=failed": 1.1}  # over bare
+BYTES = {"html only": ("html", 4.5), "perfetto only": ("pftrace.gz", 5.5)}  # a slice
+PEERS = ("viztracer", "trace0")
+
+
+def tracer(peer: str, output: str) -> list[str]:
+    """Return the command that runs `-m MODULE` under another recorder, its buffer ample."""
+    if peer == "trace0":
+        return [sys.executable, "-m", "trace0", "run", "-o", output]
+    return [sys.executable, "-m", "viztracer", "-q", "--tracer_entries", "20000000", "-o", output]
 
 
 def measure(count: int, peers: bool = False) -> list[Row]:
-    """Run both suites in every variant, `count` rounds; with VizTracer as well, its buffer ample, when `peers`."""
+    """Run both suites in every variant, `count` rounds; under other recorders as well when `peers`."""
     return [row for suite in SUITES for row in measure_suite(suite, count, peers)]
 
 
@@ -87,32 +98,40 @@ def measure_suite(suite: Suite, count: int, peers: bool) -> list[Row]:
         for name, options in VARIANTS.items():
             argv = pytest_argv("--timeline", f"--timeline-dir={outputs[name]}", *options, "tests")
             variants[name] = functools.partial(wall, argv)
-        if peers and importlib.util.find_spec("viztracer"):
-            tracer = [
-                sys.executable,
-                "-m",
-                "viztracer",
-                "-q",
-                "--tracer_entries",
-                "20000000",
-                "-o",
-                f"{scratch}/v.json",
-            ]
-            variants["viztracer"] = functools.partial(
-                wall, [*tracer, "-o", f"{scratch}/v.json", "-m", *pytest_argv("-p", "no:timeline", "tests")[2:]]
-            )
+        peaks: list[float] = []
+
+        def watched(run: Callable[[], float] = variants["timeline"]) -> float:
+            watch = Watch(outputs["timeline"])
+            seconds = run()
+            peaks.append(watch.end().memory / 2**20)
+            return seconds
+
+        variants["timeline"] = watched
+        for peer in PEERS if peers else ():
+            if importlib.util.find_spec(peer):
+                tests = pytest_argv("-p", "no:timeline", "tests")[2:]
+                variants[peer] = functools.partial(wall, [*tracer(peer, f"{scratch}/{peer}.json"), "-m", *tests])
         taken = rounds(variants, count)
 
         label = f"{suite.name} {suite.version}"
         rows = [row(f"{label}, bare", taken["bare"], "s")]
         for name in list(variants)[1:]:
-            target = suite.target if name == "timeline" else None
-            rows.append(row(f"{label}, {name} / bare", ratios(taken[name], taken["bare"]), "x", target))
+            rows.append(row(f"{label}, {name} / bare", ratios(taken[name], taken["bare"]), "x", TARGETS.get(name)))
         for name, directory in outputs.items():
-            rows.append(row(f"{label}, {name}: output", [size(directory) / 1e6], "MB"))
+            most = 60 if (suite.name, name) == ("jinja2", "timeline") else None
+            rows.append(row(f"{label}, {name}: output", [size(directory) / 1e6], "MB", most))
+        for name, (suffix, most) in BYTES.items():
+            found = json.loads((outputs[name] / "run.json").read_bytes())["tests"]
+            files = sum(file.stat().st_size for file in (outputs[name] / "tests").glob(f"*.{suffix}"))
+            rows.append(
+                row(f"{label}: bytes a slice, {suffix}", [files / sum(each["slices"] for each in found)], "B", most)
+            )
+        rows.append(row(f"{label}: peak of the collector", peaks, "MiB", 256))
         manifest = json.loads((outputs["timeline"] / "run.json").read_bytes())
         tests = manifest["tests"]
         rows.append(row(f"{label}: tests", [len(tests)], ""))
         rows.append(row(f"{label}: slices", [sum(test["slices"] for test in tests)], ""))
+        rows.append(row(f"{label}: slices folded", [sum(test["folded"] for test in tests)], "", 0))
+        rows.append(row(f"{label}: functions muted", [sum(test["muted"] for test in tests)], ""))
         rows.append(row(f"{label}: records dropped", [manifest["dropped"]], "", 0))
     return rows

@@ -12,7 +12,7 @@ from pytest_timeline import _recorder
 
 directory = sys.argv[1]
 trees = [ast.parse(inspect.getsource(module)) for module in (argparse, inspect, tarfile, typing)]
-_recorder.start(directory, clock=_recorder.choose_clock(), c_calls="none")
+_recorder.start(directory, clock=_recorder.choose_clock(), c_calls="none", full=True)
 _recorder.mark(_recorder.MARKS["TEST_BEGIN"], b'{"nodeid": "codec", "rerun": 0, "file": "", "line": 0}')
 for tree in trees * 3:
     ast.unparse(tree)
