@@ -50,6 +50,7 @@ class _Line:
     text: str
     place: str = ""
     colour: str = ""
+    note: str = ""  # follows the text; it is the text that is shortened for it
 
 
 class _Tree:
@@ -255,27 +256,28 @@ class _Tree:
     def _call(self, call: Call, level: int) -> _Line:
         name = self._trace.names[call.name]
         category = self._categories.of(name.text, KINDS.get(name.category, 0), name.file)
-        text = printable(name.text)
+        note = ""
         if call.count > 1:
-            text += f"  x{call.count:,}, longest {precise(call.longest)}"
+            note += f"  x{call.count:,}, longest {precise(call.longest)}"
         for type, count in call.raised.items():
             if type != "?" or call.on_path:
-                text += f"  raised {printable(type)}".removesuffix(" ?") + (
+                note += f"  raised {printable(type)}".removesuffix(" ?") + (
                     f" x{count:,}" if count < call.count else ""
                 )
         ends = [_CUTS[call.marks["cut"]]] if call.marks.get("cut") in _CUTS else []
         ends += ["open at the end of its process"] if "died" in call.marks else []
         if ends:
-            text += f"  ({', '.join(ends)})"
+            note += f"  ({', '.join(ends)})"
         if call.marks.get("folded"):
-            text += f"  ({call.marks['folded']:,} calls folded)"
+            note += f"  ({call.marks['folded']:,} calls folded)"
         file, line = (call.marks.get("file"), call.marks.get("line")) if TOLD in call.marks else (name.file, name.line)
         if file and line:
             where = f"{short_file(self._categories.file(str(file)).short)}:{line}"
         else:
             where = category if category not in (OWN, LIBRARY, "c", "other") else ""
         waits = category not in (OWN, LIBRARY, "c", "gc", "other")
-        return _Line(level, precise(call.total), text, where, RED if call.on_path else YELLOW if waits else "")
+        colour = RED if call.on_path else YELLOW if waits else ""
+        return _Line(level, precise(call.total), printable(name.text), where, colour, note)
 
     def _instant(self, instant: Instant, level: int) -> _Line:
         args = instant.args
@@ -299,9 +301,11 @@ class _Tree:
         step = 2 if deepest <= width // 5 else 1
         most = int(width * MOST_OF_NAME)
         names = [" " * min(step * line.level, most // 2) + line.text for line in lines]
-        column = min(most, max((len(name) for name, line in zip(names, lines, strict=True) if line.place), default=0))
+        placed = [len(name + line.note) for name, line in zip(names, lines, strict=True) if line.place]
+        column = min(most, max(placed, default=0))
         for name, line in zip(names, lines, strict=True):
-            text = shortened(name, max(column, width - len(line.place) - 2) if line.place else width)
+            room = max(column, width - len(line.place) - 2) if line.place else width
+            text = shortened(shortened(name, max(room - len(line.note), room // 4)) + line.note, room)
             where = ""
             if line.place:
                 text = text.ljust(column)

@@ -57,7 +57,10 @@ def show(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.parametrize("test", ["test_one_thread", "test_three_processes", "test_cpu.py::test_three_threads",
                                   "test_three_tasks", "test_three_blocking_tasks", "in_sequence"])  # fmt: skip
-def test_every_format_gives_the_same_tree(tour: Any, show: Callable[..., list[str]], tmp_path: Path, test: str) -> None:
+def test_every_format_gives_the_same_tree(
+    tour: Any, show: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, test: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")  # no time is cut off
     lines = show(tour, test, "--min=0")
     assert len(lines) > 20
     (files,) = (each["files"] for each in tour.manifest["tests"] if test in each["nodeid"])

@@ -241,6 +241,15 @@ def test_no_line_is_too_long(tmp_path: Path, width: int) -> None:
     assert max(map(len, lines)) <= width and len(lines) > 100
 
 
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_a_long_name_is_shortened_and_what_is_said_of_it_is_not(tmp_path: Path, width: int) -> None:
+    known = names()
+    known.add(41, "n" * 300, 17, 1, 5)
+    lines = shown(tmp_path, recorded(thread(slices(ms(2, 10, 41, 0), ms(20, 30, 41, 0)), known)), Style(width), least=0)
+    (line,) = (line for line in lines if "nnn" in line)
+    assert "nnn...  x2, longest 10.0 ms  src/a.py:5" in line
+
+
 @pytest.mark.parametrize(
     ("ns", "text"),
     [(0, "0 ns"), (999, "999 ns"), (1_000, "1.00 us"), (9_996, "10.0 us"), (99_960, "100 us"), (999_600, "1.00 ms"),
