@@ -32,9 +32,10 @@ class Fingers:
         self.send("touchEnd")
         self.page.frame()
 
-    def tap(self, x: float, y: float) -> None:
-        self.send("touchStart", (x, y))
-        self.send("touchEnd")
+    def tap(self, x: float, y: float, times: int = 1) -> None:
+        for _ in range(times):
+            self.send("touchStart", (x, y))
+            self.send("touchEnd")
         self.page.frame()
 
 
@@ -98,8 +99,7 @@ def test_a_tap_selects_and_two_taps_zoom_to_the_slice(tmp_path: Path, new_page: 
     fingers.tap(*at)
     assert page.text(".heading") == "helper" and view(page) == before
     page.evaluate("new Promise(done => setTimeout(done, 400))")  # else it is the first of two
-    fingers.tap(*at)
-    fingers.tap(*at)
+    fingers.tap(*at, times=2)
     start, end = moved(page, before)
     assert (start, end) == (pytest.approx(500_000 - 7_992, abs=1), pytest.approx(599_900 + 7_992, abs=1))
     assert page.text(".heading") == "helper"

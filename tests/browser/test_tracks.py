@@ -535,4 +535,4 @@ def test_jumps_move_unless_the_reader_wants_none(tmp_path: Path, page: browser.P
     }))""".replace("WHOLE", json.dumps(page.text("#status")))
     assert page.evaluate(steps) == 2
     page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "no-preference"}])
-    assert page.evaluate(steps) > 2
+    assert any(page.evaluate(steps) > 2 for _ in range(5))  # a late frame may be the last one

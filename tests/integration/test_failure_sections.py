@@ -29,7 +29,7 @@ SUITE = """
     def deep(level):
         if level:
             return deep(level - 1)
-        time.sleep(0.002)
+        time.sleep(0.3)  # the other threads come to their wait
         raise ValueError("too deep")
 
     @pytest.fixture(scope="session", autouse=True)
@@ -182,10 +182,10 @@ def test_the_task_that_failed_and_the_others(told: dict[str, list[str]]) -> None
         "crawl",
         "fetch",
     ]
-    assert any(re.match(r"  blocked: time.sleep in block for [\d.]+ ms \(test_it.py:\d+\)", line) for line in lines)
-    assert any(re.match(r" +[\d.]+ ms  blocker \(block\) +await ", line) for line in lines)
-    assert any(re.match(r" +[\d.]+ ms  waiter \(Event.wait\) +await ", line) for line in lines)
-    assert any(re.fullmatch(r"  its last 20 ms: time.sleep [\d.]+ ms.*", line) for line in lines)
+    assert any(re.match(r"  blocked: time.sleep in block for [\d.]+ m?s \(test_it.py:\d+\)", line) for line in lines)
+    assert any(re.match(r" +[\d.]+ m?s  blocker \(block\) +await ", line) for line in lines)
+    assert any(re.match(r" +[\d.]+ m?s  waiter \(Event.wait\) +await ", line) for line in lines)
+    assert any(re.fullmatch(r"  its last 20 ms: .* [\d.]+ m?s.*", line) for line in lines)
 
 
 def test_each_phase_has_its_own_failure(told: dict[str, list[str]]) -> None:
@@ -340,7 +340,7 @@ def test_ctrl_c_ends_the_timeline_where_the_test_was(pytester: pytest.Pytester, 
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=300)
     assert process.returncode == 2
     assert set(sections(out)) == {"test_fails"}
     tests = {

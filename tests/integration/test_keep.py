@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-TIMEOUT = 60.0
+TIMEOUT = 300.0
 
 MIXED = """
 import os

@@ -119,7 +119,7 @@ def test_all_of_it_arrives(pytester, run_pytest, host):
     assert (run.manifest["warnings"], run.manifest["dropped"]) == ([], 0)
     (worker,) = run.manifest["workers"]
     assert worker["id"] == "gw0"
-    assert 0 < worker["clock_error_us"] < 100_000
+    assert 0 < worker["clock_error_us"] < 5_000_000
     assert {test["worker"] for test in run.manifest["tests"]} == {"gw0"}
     pid = worker["pid"]
     assert sql(run, "test_a", CALLS.format("work")) == [(pid, "MainThread", 1000)]
@@ -167,7 +167,7 @@ def test_another_clock_is_told_within_the_stated_error(pytester, run_pytest, hos
     assert run.ret == 0, run.stdout
     assert run.manifest["warnings"] == []
     error = run.manifest["workers"][0]["clock_error_us"] * 1000
-    assert 0 < error < 50e6
+    assert 0 < error < 5e9
     places = "select ts, dur from slice where name = '{}' order by ts"
     ((here_start, here_dur),) = sql(run, None, places.format("here"))
     there_places = sql(run, None, places.format("there"))
@@ -211,7 +211,7 @@ def test_a_worker_that_dies_is_replaced_and_both_are_recorded(pytester, run_pyte
 
         def test_a():
             work()
-            time.sleep(1)  # what is written in the last moments may be lost
+            time.sleep(5)  # what is written in the last moments may be lost
             os._exit(3)
 
         def test_b(): work()
@@ -236,7 +236,7 @@ def test_stopping_after_a_failure(pytester, run_pytest, host):
 
 def test_an_interrupt(pytester, host):
     """Ctrl-C on the controller's host while a test runs."""
-    pytester.makepyfile("import time\ndef test_a(): time.sleep(60)")
+    pytester.makepyfile("import time\ndef test_a(): time.sleep(600)")
     pytester.makeconftest(
         """
         import os, signal
@@ -250,7 +250,7 @@ def test_an_interrupt(pytester, host):
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", *host.arguments], cwd=pytester.path, env=environment, stdout=subprocess.PIPE
     )
-    output = process.communicate(timeout=60)[0].decode()
+    output = process.communicate(timeout=300)[0].decode()
     assert process.returncode == 2, output
     assert (pytester.path / "timeline" / "run.json").exists(), output
 

@@ -67,15 +67,16 @@ def test_hypothesis_finds_stores_and_explains_the_same(run_pytest: Callable[...,
     """It knows a test by its source and its signature, and explains a failure by the lines that ran in it alone."""
     Path("test_a.py").write_text(
         """
-from hypothesis import database, given, settings, strategies as st
+from hypothesis import HealthCheck, database, given, settings, strategies as st
 
 # Said in full: a CI's profile stores nothing.
 stored = database.DirectoryBasedExampleDatabase(".hypothesis/examples")
 
-@settings(max_examples=20, deadline=None, derandomize=False, database=stored)
+@settings(max_examples=500, deadline=None, derandomize=False, database=stored,
+          suppress_health_check=list(HealthCheck))
 @given(x=st.integers(), y=st.none())
 def test_a(x, y):
-    if x > 1:
+    if x > 1000:  # the first that fails is hardly ever the least
         raise ValueError("more")
 """
     )
@@ -287,7 +288,7 @@ def test_a(capsys):
 def test_the_runs_of_a_state_machine_are_examples(run_pytest: Callable[..., Any]) -> None:
     Path("test_a.py").write_text(
         """
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 class Machine(RuleBasedStateMachine):
@@ -302,7 +303,8 @@ class Machine(RuleBasedStateMachine):
         assert self.count < 2
 
 TestMachine = Machine.TestCase
-TestMachine.settings = settings(max_examples=10, stateful_step_count=3, derandomize=True, database=None, deadline=None)
+TestMachine.settings = settings(max_examples=10, stateful_step_count=3, derandomize=True, database=None, deadline=None,
+                                suppress_health_check=list(HealthCheck))
 """
     )
     ways = [run_pytest(*how, PYTEST_ADDOPTS=without("hypothesispytest")) for how in ((), RECORDED)]
@@ -341,7 +343,9 @@ from pytest_timeline.spooldir import StatusPage
 
 def looked_at():
     status, wanted = StatusPage("timeline/.spool/status"), time.monotonic_ns() + 40_000_000
-    while status["heartbeat"] < wanted:
+    while (seen := status["heartbeat"]) < wanted:
+        time.sleep(0.001)
+    while status["heartbeat"] == seen:  # it looks after its beat
         time.sleep(0.001)
 
 def test_a():

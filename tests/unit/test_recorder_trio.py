@@ -121,7 +121,7 @@ def test_a_random_program_of_trio_never_shows_a_wrong_task(tmp_path: Path) -> No
     trio.run(main)
     """,
     )
-    assert check_tasks(spool) > 500
+    assert check_tasks(spool) > 300  # trio shuffles, so it is not always the same
 
 
 def test_trios_threads(tmp_path: Path) -> None:

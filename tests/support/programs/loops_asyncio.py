@@ -82,7 +82,7 @@ async def test_stack():
         yield 2
 
     async def inner():
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(0.05)
 
     await asyncio.create_task(outer(), name="stack")
 
