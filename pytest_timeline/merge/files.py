@@ -19,39 +19,37 @@ END = b"</script>"
 
 
 class Placing:
-    """Decides what every test's files are called, and puts them there."""
+    """Decides what every file of a test or a collection is called, and puts it there."""
 
     def __init__(self, shards: list[Shard], directory: Path) -> None:
         """Raises ValueError when the shards' files don't go together, OSError."""
         self._directory = directory
         self._shared = _shared(shards)
-        self._taken = Counter(stem for shard in shards for stem in _stems(shard))
+        self._names = _names(shards)
 
-    def names(self, shard: Shard) -> dict[str, str]:
-        """Return {old: new} of those stems of a shard's files that another shard has too."""
-        return {stem: f"{stem}-{shard.name}" for stem in _stems(shard) if self._taken[stem] > 1}
+    def place(self, shard: Shard, warnings: list[str]) -> dict[str, str]:
+        """Put the files of a shard's tests and collections in their places; return {old: new} of those that are there.
 
-    def place_tests(self, shard: Shard, warnings: list[str]) -> list[dict[str, str]]:
-        """Put the files of a shard's tests in their places; return what each test has. Raises OSError."""
-        names = self.names(shard)
-        placed: list[dict[str, str]] = []
+        Raises OSError.
+        """
+        names = self._names[shard.name]
+        placed: dict[str, str] = {}
         missing = 0
-        for entry in shard.manifest["tests"]:
-            placed.append({})
-            for format, file in entry["files"].items():
-                stem = _stem(file)
-                target = f"{TESTS}/{names.get(stem, stem)}{SUFFIXES.get(format, '')}"
-                source = shard.directory / file
-                if not source.is_file():
-                    missing += 1
-                elif format == "html" and stem in names:
-                    _rename_page(source, self._directory / target, stem, names[stem])
-                    placed[-1][format] = target
-                else:
-                    link(source, self._directory / target)
-                    placed[-1][format] = target
+        for file in [*_tests(shard), *_collections(shard)]:
+            old = _stem(file)
+            new = names.get(old, old)
+            target = f"{TESTS}/{new}{file.removeprefix(f'{TESTS}/{old}')}"
+            source = shard.directory / file
+            if not source.is_file():
+                missing += 1
+                continue
+            if new != old and file.endswith(SUFFIXES["html"]):
+                _rename_page(source, self._directory / target, old, new)
+            else:
+                link(source, self._directory / target)
+            placed[file] = target
         if missing:
-            warnings.append(f"{shard.name}: {missing} files of its tests are missing")
+            warnings.append(f"{shard.name}: {missing} of its files in {TESTS}/ are missing")
         return placed
 
     def place_combined(self, shard: Shard) -> dict[str, str]:
@@ -98,17 +96,48 @@ def link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _stems(shard: Shard) -> set[str]:
-    return {_stem(file) for entry in shard.manifest["tests"] for file in entry["files"].values()}
+def pages(placed: dict[str, str]) -> dict[str, str]:
+    """Return {old: new} of the names of pages."""
+    return {_stem(old): _stem(new) for old, new in placed.items() if old.endswith(SUFFIXES["html"])}
 
 
 def _stem(file: str) -> str:
-    """Return the name of a file without its suffix. Raises ValueError for one that is no test's."""
+    """Return the name of a test's or a collection's file without its suffix. Raises ValueError for any other."""
     parent, name = os.path.split(file)
     suffix = next((suffix for suffix in SUFFIXES.values() if name.endswith(suffix)), None)
     if parent != TESTS or suffix is None:
         raise ValueError(f"{file!r} is no name of a test's file")
     return name.removesuffix(suffix)
+
+
+def _names(shards: list[Shard]) -> dict[str, dict[str, str]]:
+    """Return by shard {old: new} of the stems that change: those that another shard has too, and all collections'."""
+    tests = {shard.name: {_stem(file) for file in _tests(shard)} for shard in shards}
+    collections = {shard.name: {_stem(file) for file in _collections(shard)} for shard in shards}
+    count = Counter(each for stems in tests.values() for each in stems)
+    taken = set(count)
+    names: dict[str, dict[str, str]] = {}
+    for shard in tests:
+        changing = {each for each in tests[shard] if count[each] > 1}
+        if len(shards) > 1:
+            changing |= collections[shard]
+        names[shard] = {}
+        for old in sorted(changing):
+            new = f"{old}-{shard}"
+            while new in taken:
+                new += "-again"
+            taken.add(new)
+            names[shard][old] = new
+    return names
+
+
+def _tests(shard: Shard) -> list[str]:
+    return [file for entry in shard.manifest["tests"] for file in entry["files"].values()]
+
+
+def _collections(shard: Shard) -> list[str]:
+    """Return the files beside the tests' that are of no test."""
+    return [file for file in shard.manifest.get("report", []) if os.path.dirname(file) == TESTS]
 
 
 def _rename_page(source: Path, target: Path, old: str, new: str) -> None:

@@ -13,7 +13,7 @@ import orjson
 from pytest_timeline import outputs, spooldir
 from pytest_timeline.export.index import write_page
 from pytest_timeline.export.whole import WholeFile
-from pytest_timeline.merge.files import Placing
+from pytest_timeline.merge.files import Placing, pages
 from pytest_timeline.merge.page import joined
 from pytest_timeline.merge.shards import Shard, read_shards
 
@@ -47,21 +47,24 @@ def merge(directories: Sequence[Path], directory: Path, *, align: bool = False) 
     tests: list[dict[str, Any]] = []
     combined: dict[str, str] = {}
     report = dict.fromkeys(placing.place_shared())
-    pages = []
+    placed: list[dict[str, str]] = []
     for shard, offset in zip(shards, offsets, strict=True):
         combined |= placing.place_combined(shard)
-        pages.append(placing.names(shard))
-        for entry, files in zip(shard.manifest["tests"], placing.place_tests(shard, warnings), strict=True):
+        placed.append(names := placing.place(shard, warnings))
+        report |= dict.fromkeys(names[file] for file in shard.manifest.get("report", []) if file in names)
+        for entry in shard.manifest["tests"]:
             worker, start = shard.worker(entry["worker"]), entry["start"] + offset
+            files = _files(entry, names)
             tests.append(entry | {"worker": worker, "start": start, "files": files, "shard": shard.name})
     run = _manifest(shards, offsets) | {
         "tests": sorted(tests, key=lambda test: float(test["start"])),
+        "collection": _collection(shards, placed),
         "combined": combined,
         "report": [],
         "warnings": warnings + [f"{shard.name}: {text}" for shard in shards for text in shard.manifest["warnings"]],
     }
     about = {key: value for key, value in run.items() if key not in ("tests", "report")}
-    data = about | joined(shards, [round(offset * 1e6) for offset in offsets], pages)
+    data = about | joined(shards, [round(offset * 1e6) for offset in offsets], [*map(pages, placed)])
     standalone = not any(file.startswith(f"{outputs.ASSETS}/") for file in report)
     report |= dict.fromkeys(write_page(directory, data, standalone=standalone))
     run["report"] = [*report]
@@ -116,6 +119,21 @@ def _manifest(shards: list[Shard], offsets: list[float]) -> dict[str, Any]:
             for shard, offset in zip(shards, offsets, strict=True)
         ],
     }
+
+
+def _collection(shards: list[Shard], placed: list[dict[str, str]]) -> dict[str, Any] | None:
+    """Return what is known of the collection; of the shards', of the longest of those whose timeline was kept."""
+    found = [
+        each | {"worker": shard.worker(each["worker"]), "files": _files(each, names)}
+        for shard, names in zip(shards, placed, strict=True)
+        if (each := shard.manifest.get("collection"))
+    ]
+    return max(found, key=lambda each: (bool(each["files"]), float(each["duration"])), default=None)
+
+
+def _files(entry: dict[str, Any], placed: dict[str, str]) -> dict[str, str]:
+    """Return the files of an entry, as they are called now, that are there."""
+    return {format: placed[file] for format, file in entry["files"].items() if file in placed}
 
 
 def _all(values: Iterable[Any]) -> str | None:

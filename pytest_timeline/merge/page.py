@@ -15,25 +15,25 @@ REFERENCES = {"file": "files", "also": "suffixes", "uses": "uses"}  # columns of
 def joined(shards: list[Shard], offsets: list[int], pages: list[dict[str, str]]) -> dict[str, Any]:
     """Return the data of one page beside what the manifest has of it.
 
-    `offsets` are the shards' starts in us; `pages` say of each shard's pages what they are called now, where that is
-    another name.
+    `offsets` are the shards' starts in us; `pages` say of each shard's pages what they are called now, and miss those
+    that are not there.
     """
     tables = {name: _Table() for name in ("files", "markers", "suffixes", "uses")}
     tests: dict[str, list[Any]] = {}
     lanes: list[dict[str, Any]] = []
     fixtures: dict[tuple[str, str, str], list[Any]] = {}
     wide: list[tuple[tuple[str, str, str], int, int, int, int]] = []
-    for shard, offset, renamed in zip(shards, offsets, pages, strict=True):
+    for shard, offset, names in zip(shards, offsets, pages, strict=True):
         page = shard.page
         first_test, first_lane = len(tests.get("name", ())), len(lanes)
-        lanes += _lanes(shard, offset)
+        lanes += _lanes(shard, offset, names)
         columns = page["tests"]
         for column, table in REFERENCES.items():
             columns[column] = tables[table].renumbered(columns[column], page[table])
         columns["markers"] = [tables["markers"].renumbered(each, page["markers"]) for each in columns["markers"]]
         columns["start"] = [start + offset for start in columns["start"]]
         columns["worker"] = [lane + first_lane if lane >= 0 else -1 for lane in columns["worker"]]
-        columns["page"] = [renamed.get(name, name) for name in columns["page"]]
+        columns["page"] = [names.get(name, "") for name in columns["page"]]
         for key, column in columns.items():
             tests.setdefault(key, []).extend(column)
         keys = [(row[0], row[1], row[6]) for row in page["fixtures"]]
@@ -60,7 +60,7 @@ def joined(shards: list[Shard], offsets: list[int], pages: list[dict[str, str]])
     }
 
 
-def _lanes(shard: Shard, offset: int) -> list[dict[str, Any]]:
+def _lanes(shard: Shard, offset: int, names: dict[str, str]) -> list[dict[str, Any]]:
     """Return a shard's lanes; they end with its run, and not with the last of all."""
     tests = shard.page["tests"]
     done = max((start + us for start, us in zip(tests["start"], tests["duration"], strict=True)), default=0)
@@ -70,6 +70,12 @@ def _lanes(shard: Shard, offset: int) -> list[dict[str, Any]]:
         moved = lane | {key: lane[key] + offset for key in ("begin", "end")} | {"worker": shard.worker(lane["worker"])}
         if "collection" in lane:
             moved["collection"] = [us + offset for us in lane["collection"]]
+        if "modules" in lane:
+            moved["modules"] = [
+                [name, file, begin + offset, total, own] for name, file, begin, total, own in lane["modules"]
+            ]
+        if "page" in lane:
+            moved["page"] = names.get(lane["page"], "")
         if "replaces" in lane:
             moved["replaces"] = shard.worker(lane["replaces"])
         # A shard that was merged itself has its own.

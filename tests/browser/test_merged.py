@@ -43,6 +43,12 @@ def test_a_merged_report_filters_and_opens_each_test(shards: list[Path], tmp_pat
     page.open(tmp_path / "all" / "index.html")
     assert page.text("#count") == "9 tests"
     assert set(page.texts("#rows .worker-cell")) <= {"0", "1/gw0", "1/gw1"}
+    drawn = page.evaluate("RunData.lanes.map(lane => [lane.worker, lane.page])")
+    assert drawn == [["0", "collection-0"], ["1/gw0", "collection-gw0-1"], ["1/gw1", "collection-gw1-1"]]
+    assert all((tmp_path / "all" / "tests" / f"{name}.html").is_file() for _, name in drawn)
+    for lane in page.evaluate("RunData.lanes"):
+        begin, end = lane["collection"]
+        assert lane["modules"] and all(begin <= start <= end for _, _, start, *_ in lane["modules"])
     page.click('[data-outcome="failed"]')
     assert page.text("#count") == "2 of 9 tests"
     links = page.evaluate("[...document.querySelectorAll('#rows .named a')].map(a => a.getAttribute('href'))")

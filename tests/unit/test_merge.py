@@ -14,17 +14,24 @@ from pytest_timeline.export.index import Index
 from pytest_timeline.merge.merge import merge
 from pytest_timeline.merge.shards import names
 from pytest_timeline.read import read
+from pytest_timeline.timeline.model import Span
 from support.report import Elements
 from support.run_pages import entry, fixture, told
-from support.timelines import CLOCK
+from support.timelines import CLOCK, lane_of_test, slices, thread, timeline
 
 START = "2026-11-29T10:00:0{}.000000+00:00"
 
 
 def write_shard(
-    directory: Path, numbers: list[int], *, start: str = START.format(0), pages: bool = True, **fields: Any
+    directory: Path,
+    numbers: list[int],
+    *,
+    start: str = START.format(0),
+    pages: bool = True,
+    collected: float | None = None,
+    **fields: Any,
 ) -> Path:
-    """Write the output of a run of these tests."""
+    """Write the output of a run of these tests, and of its collection if that took `collected` seconds."""
     about = About(root="/project", formats=("html", "perfetto"))
     page, trace, index = make("html", about), make("perfetto"), Index(about)
     (directory / "tests").mkdir(parents=True)
@@ -39,13 +46,26 @@ def write_shard(
         trace.write(made, CLOCK, directory / about_test["files"]["perfetto"])
         index.add(about_test, made, CLOCK, [f"m{number % 2}"], ["db", f"f{number % 3}"])
         entries.append(about_test)
+    collection: dict[str, Any] | None = None
+    report = [*page.shared]
+    lane = {"worker": None, "pid": 40, "begin": 0, "end": 9_000_000, "collection": [100, 200], "page": ""}
+    if collected is not None:
+        files = {"html": "tests/collection.html", "perfetto": "tests/collection.pftrace.gz"}
+        looked = lane_of_test(Span("collection", "test", 1_000, 900_000, 0))
+        made = timeline(thread(slices((2_000, 502_000, 10, 0))), lanes=[looked])
+        made.name = "collection"
+        page.write(made, CLOCK, directory / files["html"])
+        trace.write(made, CLOCK, directory / files["perfetto"])
+        report += files.values()
+        collection = {"worker": None, "duration": collected, "imports": [], "files": files}
+        lane |= {"page": "collection", "modules": [["json", "json.py", 120, 30, 20]]}
     run = {
         "version": 1, "pytest": "9.2.0", "python": "3.13.0", "platform": "Linux", "plugins": [], "argv": ["-x"],
         "root": "/project", "start": start, "duration": 9.0, "exitstatus": 0, "workers": [], "tests": entries,
-        "combined": {}, "dropped": 0, "errors": [], "warnings": [], "report": list(page.shared),
+        "combined": {}, "dropped": 0, "errors": [], "warnings": [], "report": report,
+        "collection": collection,
     } | fields  # fmt: skip
     if pages:
-        lane = {"worker": None, "pid": 40, "begin": 0, "end": 9_000_000, "collection": [100, 200]}
         run["report"] = list(dict.fromkeys([*run["report"], *index.write(directory, run, [lane])]))
     (directory / "run.json").write_text(json.dumps(run))
     return directory
@@ -132,6 +152,63 @@ def test_the_same_test_in_two_shards_is_there_twice(tmp_path: Path) -> None:
     assert head["files"] == {"perfetto": "t-0-y.pftrace.gz"} and (out / "tests" / "t-0-y.pftrace.gz").is_file()
     assert read(out / twice["y"]) is not None
     assert len(list((out / "tests").iterdir())) == 8
+
+
+def test_a_name_that_is_free_is_found(tmp_path: Path) -> None:
+    shards = [write_shard(tmp_path / name, numbers, pages=False) for name, numbers in (("1", [0]), ("2", [0, 3]))]
+    odd = json.loads((shards[1] / "run.json").read_text())
+    for format, file in odd["tests"][1]["files"].items():
+        odd["tests"][1]["files"][format] = file.replace("t-3", "t-0-1")  # the name of shard 1's, once it has changed
+        (shards[1] / file).rename(shards[1] / file.replace("t-3", "t-0-1"))
+    (shards[1] / "run.json").write_text(json.dumps(odd))
+    merge(shards, out := tmp_path / "out")
+    files = [file for test in run_of(out)[0]["tests"] for file in test["files"].values()]
+    assert len(set(files)) == 6 == len(list((out / "tests").iterdir()))
+
+
+def test_every_collection_is_there_under_its_shard_s_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shards = [
+        write_shard(Path(name), [at], start=START.format(5 * at), collected=took)
+        for at, (name, took) in enumerate([("a", 1.0), ("b", 2.0), ("c", None)])
+    ]
+    merge(shards, out := Path("out"))
+    run, page = run_of(out)
+    assert [lane["page"] for lane in page["lanes"]] == ["collection-a", "collection-b", ""]
+    assert [lane.get("modules") for lane in page["lanes"]] == [
+        [["json", "json.py", 120, 30, 20]],
+        [["json", "json.py", 5_000_120, 30, 20]],
+        None,
+    ]
+    for name in ("a", "b"):
+        path = out / "tests" / f"collection-{name}.html"
+        head = json.loads(Elements(path.read_text(encoding="utf-8")).scripts["head"])
+        assert head["files"] == {"perfetto": f"collection-{name}.pftrace.gz"} and head["run"] == "../index.html"
+        assert read(path).processes[0].pid == read(path.with_suffix(".pftrace.gz")).processes[0].pid == 4711
+    files = {"html": "tests/collection-b.html", "perfetto": "tests/collection-b.pftrace.gz"}
+    assert run["collection"] == page["collection"] == {"worker": "b", "duration": 2.0, "imports": [], "files": files}
+    assert cli.main(["show", "collection", "--dir", "out"]) == 0
+    assert "out/tests/collection-b.html" in capsys.readouterr().out
+    merge([out, write_shard(Path("d"), [4], collected=0.5)], again := Path("again"))
+    assert {lane["page"] for lane in run_of(again)[1]["lanes"]} == {
+        "collection-a-out", "collection-b-out", "", "collection-d",
+    }  # fmt: skip
+    outputs.remove_previous(again)
+    assert not list(again.iterdir())
+
+
+def test_what_is_missing_from_a_shard_is_said_and_no_page_names_it(tmp_path: Path) -> None:
+    shards = [write_shard(tmp_path / name, [at], collected=1.0 - at / 2) for at, name in enumerate("ab")]
+    for file in ("collection.html", "collection.pftrace.gz", "t-0.html"):
+        (shards[0] / "tests" / file).unlink()
+    merge(shards, out := tmp_path / "out")
+    run, page = run_of(out)
+    assert run["warnings"] == ["a: 3 of its files in tests/ are missing"]
+    assert [lane["page"] for lane in page["lanes"]] == ["", "collection-b"]
+    assert page["tests"]["page"] == ["", "t-1"]
+    assert run["collection"]["worker"] == "b"  # the one that can be shown, though the other took longer
 
 
 def test_clocks_may_be_aligned_or_unknown(tmp_path: Path) -> None:
