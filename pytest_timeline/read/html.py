@@ -5,7 +5,9 @@ from __future__ import annotations
 import binascii
 import zlib
 from array import array
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from pytest_timeline.read.model import Instant, Name, Names, Process, Trace, Tra
 VERSION = 1
 HEAD = b'<script type="application/json" id="head">'
 THROWN = 4
-FLAGS = {1: "resumed", 2: "yielded", 32: "healed", 64: "died"}
+FLAGS = {64: "died", 32: "healed", 1: "resumed", 2: "yielded"}  # in the order of traces
 CUTS = {8: "start", 16: "end", 24: "both"}
 CATEGORIES = ("python", "c")  # by the kind of a name
 
@@ -34,7 +36,7 @@ def read_page(path: Path) -> Trace:
         if about["kind"] in ("model", "slices")
     }
     model = orjson.loads(blocks[0])
-    names, texts, rows = Names(), list(_names(head, model)), model["rows"]
+    names, texts, rows, values = Names(), list(_names(head, model)), model["rows"], model.get("values", {})
     numbers = array("I", [names.number(name) for name in texts])
     processes = [Process(about["pid"], about["name"]) for about in head["processes"]]
     tracks: list[Track] = []
@@ -44,7 +46,7 @@ def read_page(path: Path) -> Trace:
         tracks.append(track)
         processes[about["process"]].tracks.append(track)
         if "block" in about:
-            _columns(track, about, blocks[about["block"]], numbers, texts)
+            _columns(track, about, blocks[about["block"]], numbers, texts, values.get(str(at), []))
         else:
             _told(track, rows.get(str(at), []), names)
     for at, ns, name, category, args in model["instants"]:
@@ -92,29 +94,65 @@ def _told(track: Track, rows: list[list[Any]], names: Names) -> None:
     slices.fill(track)
 
 
-def _columns(track: Track, about: dict[str, Any], block: bytes, numbers: array[int], texts: list[Name]) -> None:
+def _columns(
+    track: Track,
+    about: dict[str, Any],
+    block: bytes,
+    numbers: array[int],
+    texts: list[Name],
+    values: list[list[Any]],
+) -> None:
+    """Fill the track; what is told of a slice is in the order in which traces have it."""
     track.starts, track.ends, track.depths, named, mark, fold = page_rows(
         block, about["at"], about["columns"], about["slices"]
     )
     track.names = array("I", map(numbers.__getitem__, named))
-    numbers_of_fold = iter(fold)
-    row = 0
-    for skipped in numbers_of_fold:
-        row += skipped
-        count, ns = next(numbers_of_fold), next(numbers_of_fold)
-        track.args[row] = {"folded": count, "folded_ms": ns / 1e6}
-        row += 1
-    numbers_of_mark = iter(mark)
-    row = 0
-    for skipped in numbers_of_mark:
-        row += skipped
-        flags = next(numbers_of_mark)
-        args: dict[str, Any] = {}
+    marks = list(_marks(mark))
+    told: dict[int, dict[str, Any]] = defaultdict(dict)
+    for row, valued in _values(track, values):
+        told[row] |= valued
+    for row, flags, type in marks:
         if flags & THROWN:
-            type = next(numbers_of_mark)
-            args["exception"] = texts[type - 1].text if type else "?"
+            told[row]["exception"] = texts[type - 1].text if type else "?"
+    for row, count, ns in _folds(fold):
+        told[row] |= {"folded": count, "folded_ms": ns / 1e6}
+    for row, flags, _ in marks:
         if cut := CUTS.get(flags & 24):
-            args["cut"] = cut
-        args |= {name: True for flag, name in FLAGS.items() if flags & flag}
-        track.args[row] = args | track.args.get(row, {})
+            told[row]["cut"] = cut
+        for flag, name in FLAGS.items():
+            if flags & flag:
+                told[row][name] = True
+    track.args = dict(told)
+
+
+def _marks(column: Iterable[int]) -> Iterator[tuple[int, int, int]]:
+    """Yield (row, flags, the place of what was raised + 1 or 0)."""
+    numbers = iter(column)
+    row = 0
+    for skipped in numbers:
+        row += skipped
+        flags = next(numbers)
+        yield row, flags, next(numbers) if flags & THROWN else 0
         row += 1
+
+
+def _folds(column: Iterable[int]) -> Iterator[tuple[int, int, int]]:
+    """Yield (row, number of slices, ns)."""
+    numbers = iter(column)
+    row = 0
+    for skipped in numbers:
+        row += skipped
+        yield row, next(numbers), next(numbers)
+        row += 1
+
+
+def _values(track: Track, values: list[list[Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the row of each slice that tells, with what it was called with and what it returned."""
+    row = -1
+    for start, depth, arguments, *returned in values:  # in order of rows
+        row = bisect_left(track.starts, start, row + 1)
+        while track.depths[row] != depth:
+            row += 1
+        if track.starts[row] != start:
+            raise ValueError("a slice that tells its arguments is missing")
+        yield row, ({"arguments": arguments} if arguments else {}) | ({"returned": returned[0]} if returned else {})

@@ -207,7 +207,7 @@ class _Trace:
 
 def _annotation(data: bytes, sequence: Sequence) -> tuple[str, Any]:
     name = ""
-    value: Any = None
+    value: Any = []  # which has no field
     for number, field in fields(data):
         match number:
             case 1:
@@ -225,9 +225,9 @@ def _annotation(data: bytes, sequence: Sequence) -> tuple[str, Any]:
             case 17:
                 value = sequence.strings.get(_int(field), "")
             case 11:
-                value = (value or {}) | dict([_annotation(_bytes(field), sequence)])
+                value = dict(value) | dict([_annotation(_bytes(field), sequence)])
             case 12:
-                value = [*(value or []), _annotation(_bytes(field), sequence)[1]]
+                value = [*value, _annotation(_bytes(field), sequence)[1]]
     return name, value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -63,6 +64,10 @@ class _Tree:
         self._style = style
         self._categories = Categories(trace.root)
         self._chosen = choice.tracks(trace)
+        self._below: dict[Track, list[Track]] = defaultdict(list)
+        for track in (track for _, tracks in self._chosen for track in tracks):
+            if track.under:
+                self._below[track.under].append(track)
         self._failures = [each for each in test.track.instants if each.category == "test" and "traceback" in each.args]
         self._hidden = 0  # instants
         self._calls = self._merge()
@@ -71,10 +76,11 @@ class _Tree:
     def lines(self, about: str) -> Iterator[str]:
         yield from self._header(about)
         for process, tracks in self._chosen:
-            if len(self._chosen) > 1:
+            lines = [*self._process(tracks)]
+            if lines and len(self._chosen) > 1:
                 yield ""
                 yield self._style.paint(shortened(printable(process.name), self._style.width), BOLD)
-            yield from self._process(tracks)
+            yield from lines
         yield from self._footer()
 
     # What is counted
@@ -156,35 +162,42 @@ class _Tree:
     def _process(self, tracks: list[Track]) -> Iterator[str]:
         """Yield the tracks that hang below nothing, each with what hangs below it."""
         lanes = [track for track in tracks if track.kind == "process"]
-        outer = [
-            track for track in tracks if (track.under is None or track.under not in tracks) and track in self._calls
-        ]
-        yield from self._group([track for track in outer if track.count or self._calls[track].calls], tracks, 0)
+        outer = [track for track in tracks if track.under not in tracks and track in self._calls]
+        yield from self._group(outer, 0)
         yield from self._children(lanes)
 
-    def _group(self, group: list[Track], tracks: list[Track], level: int) -> Iterator[str]:
+    def _group(self, group: list[Track], level: int) -> Iterator[str]:
         """Yield tracks that lie side by side; the shortest are summed up where they are many."""
-        shown = group
-        if len(group) > MOST_TRACKS and not self._choice.thread:
-            longest = sorted(group, key=lambda track: (bool(track.instants), _busy(track)), reverse=True)[:MOST_TRACKS]
-            shown = [track for track in group if track in longest]
+        telling = shown = [track for track in group if self._tells(track, level)]
+        if len(telling) > MOST_TRACKS and not self._choice.thread:
+            longest = sorted(telling, key=lambda track: (bool(track.instants), _busy(track)), reverse=True)
+            shown = [track for track in telling if track in longest[:MOST_TRACKS]]
         for track in shown:
-            yield from self._track(track, tracks, level)
-        if rest := [track for track in group if track not in shown]:
-            busy = sum(map(_busy, rest))
-            what = (
-                f"{self._style.ellipsis} {len(rest):,} more {rest[0].kind}s, {precise(busy)} (--thread NAME shows one)"
-            )
+            yield from self._track(track, level)
+        rest = [track for track in group if track.count and track not in shown]
+        busy = sum(map(_busy, rest))
+        if len(shown) < len(telling) or (busy and busy >= self._least and not self._is_too_deep(level)):
+            hint = " (--thread NAME shows one)" if len(shown) < len(telling) else ""
             yield ""
-            yield "  " * level + what
+            yield f"{'  ' * level}{self._style.ellipsis} {len(rest):,} more {rest[0].kind}s, {precise(busy)}{hint}"
 
-    def _track(self, track: Track, tracks: list[Track], level: int) -> Iterator[str]:
+    def _tells(self, track: Track, level: int) -> bool:
+        """Whether there is more to show of a track than its name."""
+        below = self._below.get(track, [])
+        return (
+            any(each.kind == "state" and each.count for each in below)
+            or next(self._lines(self._calls[track], level), None) is not None
+            or any(self._tells(each, level + 1) for each in below if each in self._calls)
+        )
+
+    def _track(self, track: Track, level: int) -> Iterator[str]:
         calls = self._calls[track]
         heading = printable(track.name)
         if track.kind == "thread" and track.id:
             heading += f" ({track.id})"
         yield ""
-        state = next((each for each in tracks if each.under is track and each.kind == "state"), None)
+        below = self._below.get(track, [])
+        state = next((each for each in below if each.kind == "state"), None)
         summary = self._states(state) if state else ""
         room = self._style.width - 2 * level - len(summary) - 2
         yield (
@@ -193,9 +206,9 @@ class _Tree:
             + (f"  {summary}" if summary else "")
         )
         yield from self._laid_out([*self._lines(calls, level)])
-        below = [each for each in tracks if each.under is track and each in self._calls]
-        yield from self._group([each for each in below if each.kind == "loop"], tracks, level + 1)
-        yield from self._group([each for each in below if each.kind != "loop"], tracks, level + 1)
+        below = [each for each in below if each in self._calls]
+        yield from self._group([each for each in below if each.kind == "loop"], level + 1)
+        yield from self._group([each for each in below if each.kind != "loop"], level + 1)
 
     def _states(self, track: Track) -> str:
         """Return how long a task was what."""
@@ -229,8 +242,7 @@ class _Tree:
 
     def _lines(self, call: Call, level: int) -> Iterator[_Line]:
         """Yield the calls and instants below one, in order of time; what is too short as one line."""
-        depth = self._choice.depth
-        if depth is not None and level >= depth:
+        if self._is_too_deep(level):
             return
         parts: list[tuple[int, Call | Instant]] = [
             (inner.first, inner) for inner in call.calls.values() if self._shows(inner)
@@ -249,6 +261,9 @@ class _Tree:
             count = sum(inner.count for inner in hidden)
             text = f"{self._style.ellipsis} {count:,} call{'s' * (count != 1)}"
             yield _Line(level, precise(total), text, colour=DIM)
+
+    def _is_too_deep(self, level: int) -> bool:
+        return self._choice.depth is not None and level >= self._choice.depth
 
     def _shows(self, call: Call) -> bool:
         return call.total >= self._least or call.on_path or (TOLD in call.marks and self._choice.least is None)

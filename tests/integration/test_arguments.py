@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from pytest_timeline import cli
 from support import trace_processor
 from support.report import read
 
@@ -16,16 +19,21 @@ class Cart:
     def add(self, item, *, count=1):
         self.items += [item] * count
         return len(self.items)
+    def drop(self, item): self.items.remove(item)
+    @staticmethod
+    def empty(): return ""
     def __repr__(self): return f"<cart of {self.owner}>"
 def login(password): return "secret " + password
 """,
     "test_it.py": """
 import asyncio, subprocess, sys, threading
-import shop
+import pytest, shop
 def test_cart():
     cart = shop.Cart("me")
     assert cart.add("apple", count=2) == 2
     shop.login("hunter2")
+    shop.Cart.empty()
+    with pytest.raises(ValueError): cart.drop("plum")
     thread = threading.Thread(target=cart.add, args=("pear",)); thread.start(); thread.join()
     program = "import shop; shop.Cart('child').add('plum')"
     subprocess.run([sys.executable, "-c", program], check=True)
@@ -82,6 +90,9 @@ def test_functions_in_threads_and_children(run, format):
         ("Cart.add", "arguments.self", "<cart of child>"),
         ("Cart.add", "arguments.item", "'plum'"),
         ("Cart.add", "returned", "1"),
+        ("Cart.drop", "arguments.self", "<cart of me>"),
+        ("Cart.drop", "arguments.item", "'plum'"),
+        ("Cart.empty", "returned", "''"),
     }
     assert len({thread for *_, thread in rows}) == 2
 
@@ -104,6 +115,30 @@ def test_the_page_has_the_same(run):
     assert [{"self": "<cart of child>", "item": "'plum'", "count": "1"}, "1"] in told
     tracks = {page.head["tracks"][int(track)]["kind"] for track in page.model["values"]}
     assert tracks == {"thread"}
+
+
+@pytest.mark.parametrize("test", ["test_cart", "test_tasks"])
+def test_show_has_the_same_from_every_format(run, test, capsys):
+    told = {}
+    for format, file in run.tests[test]["files"].items():
+        assert cli.main(["show", str(run.directory / "timeline" / file), "--json"]) == 0
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        names = {line["id"]: line["name"] for line in lines if line["type"] == "track"}
+        told[format] = sorted(  # as text, for the order of the keys
+            json.dumps([names[line["track"]], line["id"], line["name"], line["args"]])
+            for line in lines
+            if line["type"] == "slice" and line.get("args", {}).keys() & {"arguments", "returned"}
+        )
+    assert told["html"] == told["perfetto"] == told["chrome"]
+    expected = {
+        "test_cart": [
+            '"Cart.add", {"arguments": {"self": "<cart of me>", "item": "\'apple\'", "count": "2"}, "returned": "2"}]',
+            '"Cart.empty", {"returned": "\'\'"}]',  # nothing that it was called with
+            '"Cart.drop", {"arguments": {"self": "<cart of me>", "item": "\'plum\'"}, "exception": ',  # or ?
+        ],
+        "test_tasks": ['"fetch", {"arguments": {"n": "2"}, "yielded": true}]'],
+    }
+    assert all(any(part in line for line in told["html"]) for part in expected[test])
 
 
 def test_of_the_others_there_is_nothing_anywhere(run):

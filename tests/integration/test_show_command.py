@@ -187,6 +187,17 @@ def test_a_failure_and_its_reruns(run_once: Callable[..., Any], show: Callable[.
     assert show(run, "test_it", "--rerun=1")[0].startswith("test_a.py::test_it  passed  ")
 
 
+def test_a_failure_without_a_traceback_is_the_same_from_every_format(
+    run_once: Callable[..., Any], show: Callable[..., list[str]]
+) -> None:
+    run = run_once({"test_a.py": "import pytest\ndef test_it(): pytest.fail('nope', pytrace=False)\n"}, *OPTIONS)
+    (entry,) = run.manifest["tests"]
+    for file in entry["files"].values():
+        told = [json.loads(line) for line in show(run, f"timeline/{file}", "--json")]
+        (failure,) = (each for each in told if each["type"] == "instant" and each["category"] == "test")
+        assert failure["args"] == {"exception": "Failed", "message": "nope", "traceback": [], "phase": "call"}
+
+
 def test_what_the_documentation_says(tour: Any, show: Callable[..., list[str]], tmp_path: Path) -> None:
     """Every command in it; those of `collect` need a run that goes on, or died, and are tried elsewhere."""
     text = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")

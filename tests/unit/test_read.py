@@ -109,6 +109,23 @@ def test_all_kinds_of_tracks_are_there_in_their_order(tmp_path: Path, format: st
     assert test.process is trace.processes[0] and test.track.args[test.row]["outcome"] == "passed"
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_is_told_of_a_slice_is_in_the_same_order(tmp_path: Path, format: str) -> None:
+    flags = THROWN | CUT_END | HEALED | DIED | RESUMED | YIELDED
+    trace = read(write(format, tmp_path, timeline(thread(slices((2_000, 1_000_000, 10, 0, flags, 30, 2, 3_000))))))
+    ((*_, args),) = rows(trace, "MainThread")
+    assert list(args) == ["exception", "folded", "folded_ms", "cut", "died", "healed", "resumed", "yielded"]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_an_empty_list_is_one(tmp_path: Path, format: str) -> None:
+    args = {"traceback": [], "others": [{"exception": "E", "traceback": []}, []]}
+    made = timeline(thread(slices((2_000, 3_000, 10, 0))), lanes=[lane_of_test(Span("t", "test", 1_000, 9_000, 0))])
+    made.lanes[0].instants.append(Instant("told", "log", 2_500, args))
+    (instant,) = track(read(write(format, tmp_path, made)), "test").instants
+    assert instant.args == args
+
+
 @pytest.mark.parametrize("format", TRACES)
 def test_a_test_out_of_a_combined_trace(tmp_path: Path, format: str) -> None:
     windows = []

@@ -15,7 +15,7 @@ from pytest_timeline.show.calls import Call, merged
 from pytest_timeline.show.choice import Choice
 from pytest_timeline.show.tree import LINES, Style, tree
 from pytest_timeline.text import precise
-from pytest_timeline.timeline.model import Instant, Span, Timeline
+from pytest_timeline.timeline.model import Instant, Process, Span, Timeline
 from pytest_timeline.timeline.model import Track as Made
 from support.timelines import (
     CUT_START,
@@ -215,6 +215,42 @@ def test_instants_are_few_unless_all_are_wanted(tmp_path: Path) -> None:
     assert sum("INFO log" in line for line in lines) == 12
     assert lines[-1] == "18 instants are left out (--instants shows them)"
     assert sum("INFO log" in line for line in shown(tmp_path, recorded(main), instants=True)) == 30
+
+
+def test_what_has_nothing_to_show_has_no_heading(tmp_path: Path) -> None:
+    main, idle = thread(slices(ms(2, 98, 10, 0))), thread(slices(ms(2, 5, 11, 0)), name="idle", id=4712, serial=2)
+    waits = task(main, 1, "a", slices(ms(2, 5, 12, 0)), slices(ms(2, 5, READY, 0)))
+    loop = Made("loop", "event loop", 4711, 2, slices(ms(2, 6, 14, 0)), names(), under=main)
+    made = recorded(main, loop, *waits, idle)
+    made.processes.append(Process(99, 4711, "child", 1_000, [thread(slices(ms(2, 5, 13, 0)), name="in", id=99)]))
+    everything = ["pytest", "MainThread (4711)", "  event loop", "  Task-1 (a)  ready 3.00 ms", "idle (4712)", "child",
+                  "in (99)"]  # fmt: skip
+    assert headings(shown(tmp_path, made)) == everything
+    kept = ["pytest", "MainThread (4711)", "  Task-1 (a)  ready 3.00 ms"]  # which says how long it was what
+    assert headings(shown(tmp_path, made, least=10 * MS)) == kept
+    assert headings(shown(tmp_path, made, least=4 * MS)) == [*kept[:2], "  event loop", *kept[2:]]
+    assert headings(shown(tmp_path, made, depth=1)) == [each for each in everything if each != "  event loop"]
+    assert headings(shown(tmp_path, made, least=200 * MS)) == kept  # for the task's sake
+    assert not any(" more " in line for line in shown(tmp_path, made, depth=1))
+
+
+def headings(lines: list[str]) -> list[str]:
+    """Return the lines that have no time, below the header."""
+    return [line for line in lines[2:] if re.match(r" *[A-Za-z]", line) and not line.startswith("calls ")]
+
+
+def test_a_heading_stays_for_an_instant(tmp_path: Path) -> None:
+    quiet = thread(slices(ms(2, 3, 11, 0)), name="quiet", id=4712, serial=2)
+    quiet.instants.append(Instant("cancelled", "await", 1_000 + 2 * MS))
+    lines = shown(tmp_path, recorded(thread(slices(ms(2, 98, 10, 0))), quiet), least=10 * MS, depth=1, instants=True)
+    assert lines[lines.index("quiet (4712)") + 1] == "@ 2.00 ms  ! cancelled"
+
+
+def test_threads_that_are_short_each_are_one_line_if_they_are_long_together(tmp_path: Path) -> None:
+    many = [thread(slices(ms(2, 4, 11, 0)), name=f"pool-{n}", id=4712 + n, serial=2 + n) for n in range(30)]
+    made = recorded(thread(slices(ms(2, 98, 10, 0))), *many)
+    assert shown(tmp_path, made, least=5 * MS)[-2:] == ["", "\u2026 30 more threads, 60.0 ms"]
+    assert not any("more" in line for line in shown(tmp_path, made, least=90 * MS))
 
 
 def test_patterns_choose_threads_and_processes(tmp_path: Path) -> None:
