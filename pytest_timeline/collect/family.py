@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pytest_timeline._codec import Recorded, Tasks
 
 MAIN = "MainThread"
-CUT_START = 8  # a slice's flag, as columns.pxd has it
+CUT_START, CUT_END, DIED = 8, 16, 64  # a slice's flags, as columns.pxd has them
 UNRECORDED: Recorded = ([], None, None)
 NAMES_KEPT = 64  # of processes that are gone: a child that they forked may yet turn up
 
@@ -459,10 +459,11 @@ class Family:
 
 
 def _goes_through(slices: Slices) -> bool:
-    """Whether nothing begins or ends in the window: all slices began before it, and go on after it."""
-    if slices.folded or len(slices.open()) < len(slices):
+    """Whether nothing begins or ends in the window: all began before it, and only its end or a death cuts them."""
+    last = slices.at(slices.end)
+    if slices.folded or len(last) < len(slices):
         return False
-    return all(flags & CUT_START for _, _, _, _, flags, *_ in slices.rows())
+    return all(flags & CUT_START and flags & (CUT_END | DIED) for _, _, flags in last)
 
 
 def _start_tick(name: str) -> int:

@@ -75,8 +75,8 @@ def moments(window: Window, rate: Rate, categories: Categories) -> list[Moment]:
             track, tick = _raised(timeline, instant.tick, instant.args, categories)
             found.append(_Look(window, rate, categories, track, tick).moment(str(instant.args["phase"])))
     if timeline.args["outcome"] == CRASHED:
-        ends = [track.slices.end for track in timeline.processes[0].tracks if track.kind == "thread"]
-        tick = max(ends, default=timeline.end)  # what was open ended when the process died
+        ends = [track.slices.end for track in window.timeline.processes[0].tracks if track.kind == "thread"]
+        tick = max(ends, default=timeline.end)  # what was open, in idle threads too, ended when the process died
         found.append(_Look(window, rate, categories, main_thread(timeline), tick).moment(""))
     return found
 
@@ -102,24 +102,54 @@ def _raised(timeline: Timeline, told: int, args: dict[str, Any], categories: Cat
     return main, max((tick for tick, track, meaning in left if track is main and meaning.category == OWN), default=told)
 
 
+Left = tuple[int, Track, Meaning]  # when a function was left by an exception, and where
+
+
 def _left(
     timeline: Timeline, told: int, args: dict[str, Any], categories: Categories
-) -> tuple[tuple[Track, int] | None, list[tuple[int, Track, Meaning]]]:
+) -> tuple[tuple[Track, int] | None, list[Left]]:
     """Return the thread and the moment in which the innermost function of the traceback was left, if it was in this
     window; and when which functions were left by exceptions before the failure was told."""
-    left: list[tuple[int, Track, Meaning]] = []
+    left = _thrown(timeline, told, categories)
+    known = left
+    raised: tuple[Track, int] | None = None
+    for line in _traceback(args):  # the outermost first: what it called was left before it
+        found = _named(known, line)
+        if raised is not None and any(tick > raised[1] for tick, *_ in found):  # by another exception
+            known = _thrown(timeline, raised[1], categories)
+            found = _named(known, line)
+        if found:
+            tick, track, _ = max(found, key=lambda each: each[0])
+            raised = track, tick
+    return raised, left
+
+
+def _traceback(args: dict[str, Any]) -> list[str]:
+    """Return the lines from the outermost function to where the exception was raised; of a group, its first one."""
+    lines = list(args.get("traceback") or [])
+    place = 0
+    for index, other in enumerate(args.get("others") or [], 1):
+        if other["as"] == "member" and other["of"] == place:
+            lines += other.get("traceback") or []
+            place = index
+    return [*map(str, lines)]
+
+
+def _thrown(timeline: Timeline, until: int, categories: Categories) -> list[Left]:
+    """Return for each function that was left by an exception when that happened last, in each thread."""
+    left: list[Left] = []
     for track in timeline.processes[0].tracks:
         if track.kind == "thread":
             meanings = categories.meanings(track.names)
-            left += [(tick, track, meanings[id]) for id, tick in track.slices.thrown(told).items()]
-    for line in reversed(args.get("traceback") or []):
-        place, _, function = str(line).rpartition(" ")
-        key = function, place.rpartition(":")[0]
-        found = [(tick, track) for tick, track, meaning in left if (meaning.text, meaning.file) == key]
-        if found:
-            tick, raiser = max(found, key=lambda each: each[0])
-            return (raiser, tick), left
-    return None, left
+            left += [(tick, track, meanings[id]) for id, tick in track.slices.thrown(until).items()]
+    return left
+
+
+def _named(left: list[Left], line: str) -> list[Left]:
+    """Return those that a traceback's line is of."""
+    place, _, function = line.rpartition(" ")
+    key = function, place.rpartition(":")[0]
+    return [each for each in left if (each[2].text, each[2].file) == key]
 
 
 class _Open(NamedTuple):

@@ -168,3 +168,38 @@ def test_pytest_dies(run_once, case):
     trace = Trace(run.directory / "timeline" / test["files"]["perfetto"])
     died = trace.check(run.directory / f"{case.id}.counts", case.moment, case.death)
     assert died == trace.end if case.death in BY_ITSELF else died <= trace.end  # who killed it lives a little longer
+
+
+TWO_THREADS = """
+    import threading
+    asked, worked, never = (threading.Event() for _ in range(3))
+
+    def work():
+        asked.wait()
+        worked.set()
+        never.wait()
+
+    for target in never.wait, work:
+        threading.Thread(target=target, daemon=True).start()
+"""
+
+
+@pytest.mark.parametrize(("does", "threads"), [("pass", 1), ("asked.set(), worked.wait()", 2)], ids=["waits", "works"])
+def test_a_thread_from_before_that_only_waits_is_not_in_the_test_that_dies(pytester, run_pytest, does, threads):
+    pytester.makeconftest(TWO_THREADS)
+    pytester.makepyfile(
+        f"""
+        import os
+        from conftest import asked, worked
+
+        def test_before(): pass
+
+        def test_dies():
+            {does}
+            os._exit(3)
+        """
+    )
+    run = run_pytest(*OPTIONS)
+    assert run.ret == 3
+    run.wait_for_the_collector()
+    assert {name: test["threads"] for name, test in run.tests.items()} == {"test_before": 1, "test_dies": threads}

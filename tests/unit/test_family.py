@@ -7,7 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from pytest_timeline.collect.family import Family, Window
+from pytest_timeline.collect.moment import moments
+from pytest_timeline.collect.rate import Rate
+from pytest_timeline.timeline.category import Categories
 from pytest_timeline.timeline.model import Timeline
 from support import spool_writer as w
 from support.run_writer import Process, RunWriter, gone_pid
@@ -48,6 +53,10 @@ def test_windows_end_where_tests_begin_and_end(run: RunWriter, family: Family) -
     assert [window.timeline.args.get("outcome") for window in windows] == [None, "passed", None, "failed"]
 
 
+def threads(timeline: Timeline) -> list[str]:
+    return [track.name for process in timeline.processes for track in process.tracks if track.kind == "thread"]
+
+
 def test_a_thread_from_before_the_first_test_is_in_those_in_which_it_does_anything(
     run: RunWriter, family: Family
 ) -> None:
@@ -65,12 +74,62 @@ def test_a_thread_from_before_the_first_test_is_in_those_in_which_it_does_anythi
     first, a, _, b = advance(run, family, 500)
     assert first.collection and not a.collection
 
-    def threads(timeline: Timeline) -> list[str]:
-        return [track.name for process in timeline.processes for track in process.tracks if track.kind == "thread"]
-
     assert threads(first.alone) == ["server"]
     assert (threads(a.timeline), threads(a.alone)) == (["MainThread", "server"], ["MainThread"])
     assert threads(b.alone) == threads(b.timeline) == ["server", "other"]
+
+
+def test_a_thread_from_before_the_first_test_that_only_died_in_one_is_not_in_it(tmp_path: Path) -> None:
+    run = RunWriter(tmp_path)
+    root = run.process()
+    early = ["waits", "begins", "ends", "both", "folds", "returns"]
+    for thread, name in enumerate(("MainThread", *early)):
+        root.writer.thread(run.start + 1, name, 1000 + thread, thread)
+    root.mark(10, w.SPAN_BEGIN, name="collection", cat="test")
+    for thread in range(1, 1 + len(early)):
+        root.call(20, None, thread=thread)
+        root.call(30, None, depth=6, thread=thread)
+    root.mark(50, w.SPAN_END)
+    root.test(100, 200, "a")
+    root.test(300, None, "b")
+    root.call(310, None, depth=6, thread=7)  # the test's own
+    root.call(320, None, depth=7, thread=2)
+    root.writer.record(run.start + 330, w.RETURN, 6, 1, 3)
+    root.writer.record(run.start + 340, w.RETURN, 6, 1, 4)
+    root.call(350, None, depth=6, thread=4)
+    root.call(360, 365, depth=7, thread=5)
+    for depth in 6, 5:
+        root.writer.record(run.start + 370, w.RETURN, depth, 1, 6)
+    family = Family(run.spool_dir / "main")
+    family.limit(50, 0)
+    family.scan()
+    family.look()
+    _, a, _, b = family.finish(run.start + 10**9)
+    family.close()
+    assert threads(a.alone) == ["MainThread"]
+    assert threads(b.timeline) == ["MainThread", *early, "Thread 1007"]
+    assert threads(b.alone) == ["MainThread", *early[1:], "Thread 1007"]
+
+
+def test_a_crash_is_when_the_process_died_though_only_an_idle_thread_had_anything_open(tmp_path: Path) -> None:
+    run = RunWriter(tmp_path)
+    root = run.process()
+    root.mark(10, w.SPAN_BEGIN, name="collection", cat="test")
+    root.writer.thread(run.start + 15, "waits", 1001, 1)
+    root.call(20, None, thread=1)
+    root.mark(1_000, w.SPAN_END)
+    root.mark(100_000, w.TEST_BEGIN, nodeid="a")
+    root.call(200_000, 300_000)
+    root.mark(500_000, w.SPAN_BEGIN, name="teardown", cat="test")
+    family = Family(run.spool_dir / "main")
+    family.scan()
+    family.look()
+    _, window = family.finish(run.start + 10**9)
+    assert family.root is not None
+    (moment,) = moments(window, Rate(family.root), Categories())
+    family.close()
+    assert len(threads(window.timeline)) == 2 and len(threads(window.alone)) == 1
+    assert moment["seconds"] == pytest.approx(400e-6, rel=0.01)
 
 
 def test_descendants_are_cut_at_the_same_ticks(run: RunWriter, family: Family) -> None:

@@ -87,6 +87,23 @@ def test_where_the_innermost_is_not_recorded_the_next_one_counts() -> None:
     assert moment["seconds"] == pytest.approx(0.110)
 
 
+def test_the_innermost_was_left_before_what_called_it() -> None:
+    """An outer nursery is left by an exception of its own, after that which is told of."""
+    rows = ms((10, 100, 10, 0, THROWN), (20, 90, 11, 1, THROWN), (110, 190, 11, 0, THROWN))
+    (moment,) = found(thread(rows), instants=[failure(START + 210 * MS, "f0", "f1")])
+    assert moment["seconds"] == pytest.approx(0.090)
+
+
+def test_of_a_group_it_is_the_moment_of_its_first_exception() -> None:
+    group = failure(START + 210 * MS, "f1", others=[
+        {"of": 0, "as": "member", "exception": "ValueError", "traceback": ["src/a.py:1 f2"]},
+        {"of": 0, "as": "member", "exception": "ValueError", "traceback": ["src/a.py:1 f0"]},
+    ])  # fmt: skip
+    rows = ms((10, 200, 11, 0, THROWN), (20, 30, 12, 1, THROWN), (40, 50, 10, 1, THROWN))
+    (moment,) = found(thread(rows), instants=[group])
+    assert moment["seconds"] == pytest.approx(0.030)
+
+
 @pytest.mark.parametrize("outcome", ["passed", "xfailed", "skipped"])
 def test_no_failure_is_told_of_a_test_that_did_not_fail(outcome: str) -> None:
     assert found(thread(MAIN), instants=[failure(START + 110 * MS, "f0")], outcome=outcome) == []
