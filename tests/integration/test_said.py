@@ -63,6 +63,37 @@ def test_outcomes_and_output_are_the_same(run_pytest: Callable[..., Any], option
     assert lines(recorded) == lines(bare)
 
 
+@pytest.mark.parametrize("options", [[], ["-s"]], ids=["captured", "as-it-is"])
+def test_a_test_may_replace_what_we_use(run_pytest: Callable[..., Any], options: list[str]) -> None:
+    Path("test_a.py").write_text(
+        """
+import builtins, sys, threading
+
+def broken(*args):
+    raise ZeroDivisionError
+
+def test_frames(monkeypatch):  # until pytest has written that it passed
+    monkeypatch.delattr(sys, "_getframe")
+    print("frames")
+
+def test_identity(monkeypatch):
+    monkeypatch.setattr(threading, "get_ident", broken)
+    print("identity")
+
+def test_builtin(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(builtins, "min", broken)
+        print("builtin")
+"""
+    )
+    bare, recorded = (run_pytest(*how, "-v", *options, "test_a.py") for how in ((), RECORDED))
+    assert bare.ret == recorded.ret == 0, recorded.stdout
+    assert lines(recorded) == lines(bare)
+    assert "lines of output are no longer recorded, by an error of pytest-timeline's: ZeroDivisionError()" in str(
+        recorded.manifest["warnings"]
+    )
+
+
 def test_hypothesis_finds_stores_and_explains_the_same(run_pytest: Callable[..., Any]) -> None:
     """It knows a test by its source and its signature, and explains a failure by the lines that ran in it alone."""
     Path("test_a.py").write_text(

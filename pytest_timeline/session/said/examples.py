@@ -115,9 +115,13 @@ class Examples:
             return None
 
     def _end(self, span: Any, raised: type[BaseException] | None) -> None:
-        if span is not None:
+        if span is None:
+            return
+        try:
             invalid = raised is not None and raised.__name__ in INVALID
             self._teller.end(span, {"outcome": "invalid"} if invalid else outcome(raised))
+        except Exception as error:
+            self._teller.broken(SOURCE, error)
 
 
 def _cut(text: str) -> str:

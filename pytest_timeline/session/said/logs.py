@@ -31,11 +31,11 @@ class Logs:
         def filter(logger: logging.Logger, record: logging.LogRecord) -> Any:
             __tracebackhide__ = True
             passed = before(logger, record)
-            if passed and self._teller.listens and self._teller.works(SOURCE):
-                try:
+            try:
+                if passed and self._teller.listens and self._teller.works(SOURCE):
                     self._tell(passed if isinstance(passed, logging.LogRecord) else record)
-                except Exception as error:
-                    self._teller.broken(SOURCE, error)
+            except Exception as error:
+                self._teller.broken(SOURCE, error)
             return passed
 
         return filter

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import io
 import sys
-import threading
 from collections.abc import Callable
+from threading import get_ident  # tests replace it there
 
 from _pytest import capture
 
@@ -15,6 +15,7 @@ from pytest_timeline.session.said.teller import NAME_CHARACTERS, Teller
 
 KIND, SOURCE = "output", "lines of output"
 TERMINAL = "_pytest._io.terminalwriter"
+_caller = sys._getframe  # this, too
 
 
 class Printed:
@@ -61,24 +62,26 @@ class Printed:
         def write(text: str, /) -> int:
             __tracebackhide__ = True
             written = before(text)
-            if sys._getframe(1).f_globals.get("__name__") != TERMINAL:
-                self._hear(stream, text)
+            self._hear(stream, text, by_pytest_itself=False)
             return written
 
         return write
 
-    def _hear(self, stream: object, text: str) -> None:
-        name = "stdout" if stream is getattr(sys, "stdout", MISSING) else "stderr"
-        if name == "stderr" and stream is not getattr(sys, "stderr", MISSING):
-            return  # one below it: it gets a copy
-        if self._teller.listens and self._teller.works(SOURCE):
-            try:
+    def _hear(self, stream: object, text: str, *, by_pytest_itself: bool = True) -> None:
+        """Take what was written; by pytest itself it may not be where it writes to the same stream."""
+        try:
+            if not by_pytest_itself and _caller(2).f_globals.get("__name__") == TERMINAL:
+                return
+            name = "stdout" if stream is sys.__dict__.get("stdout", MISSING) else "stderr"
+            if name == "stderr" and stream is not sys.__dict__.get("stderr", MISSING):
+                return  # one below it: it gets a copy
+            if self._teller.listens and self._teller.works(SOURCE):
                 self._lines(name, str.__str__(text))
-            except Exception as error:
-                self._teller.broken(SOURCE, error)
+        except Exception as error:
+            self._teller.broken(SOURCE, error)
 
     def _lines(self, stream: str, text: str) -> None:
-        key = threading.get_ident(), stream
+        key = get_ident(), stream
         start = 0
         while (end := text.find("\n", start)) >= 0:
             self._tell(stream, self._begun.pop(key, "") + text[start : min(end, start + NAME_CHARACTERS + 1)])

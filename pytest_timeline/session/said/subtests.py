@@ -48,9 +48,12 @@ class Subtests:
                 self._teller.broken(SOURCE, error)
 
     def end(self, context: object, raised: type[BaseException] | None) -> None:
-        span = self._open.pop(id(context), None)
-        if span is not None:
-            self._teller.end(span, outcome(raised))
+        try:
+            span = self._open.pop(id(context), None)
+            if span is not None:
+                self._teller.end(span, outcome(raised))
+        except Exception as error:
+            self._teller.broken(SOURCE, error)
 
     def _unittest(self, before: Callable[..., Any]) -> Callable[..., Any]:
         source = self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-import threading
+from threading import get_ident  # tests replace it there
 from typing import Any
 
 from pytest_timeline.session.failure import plain
@@ -22,7 +22,7 @@ class Teller:
         self._most = most
         self._numbers: dict[str, itertools.count[int]] = {}  # the next number of each kind; atomic, unlike an addition
         self._spans: list[_Open] = []  # the innermost last
-        self._thread = threading.get_ident()
+        self._thread = get_ident()
         self._broken: set[str] = set()
 
     def start(self) -> None:
@@ -38,7 +38,7 @@ class Teller:
         recording = self.recording
         if not recording.on or recording.suspended or _newest[-1:] != [self]:
             return False
-        return not recording.paused or threading.get_ident() != self._thread
+        return not recording.paused or get_ident() != self._thread
 
     def begin_test(self) -> None:
         self._numbers = {}
@@ -63,7 +63,7 @@ class Teller:
 
     def has_place(self, kind: str) -> bool:
         """Whether a span may begin on the test's own lane: none of another thread or process, or beyond the limit."""
-        here = threading.get_ident() == self._thread and os.getpid() == self.recording.pid
+        here = get_ident() == self._thread and os.getpid() == self.recording.pid
         return here and self.listens and self.room(kind)
 
     def begin(self, name: str, args: dict[str, Any]) -> _Open:

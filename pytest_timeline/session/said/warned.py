@@ -33,11 +33,11 @@ class Warned:
     def _show(self, before: Callable[..., Any]) -> Callable[..., Any]:
         def show(message: warnings.WarningMessage) -> None:
             __tracebackhide__ = True
-            if self._teller.listens and self._teller.works(SOURCE):
-                try:
+            try:
+                if self._teller.listens and self._teller.works(SOURCE):
                     self._tell(message)
-                except Exception as error:
-                    self._teller.broken(SOURCE, error)
+            except Exception as error:
+                self._teller.broken(SOURCE, error)
             before(message)
 
         return show
