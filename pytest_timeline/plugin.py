@@ -265,7 +265,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _timeline(request: pytest.FixtureRequest) -> Timeline:
     """Tells the test's timeline more, and asks what is in it so far: timeline.span, timeline.slices, and so on."""
     from pytest_timeline.session.fixture import Timeline
+    from pytest_timeline.session.marker import MarkerError, wanted
 
+    with contextlib.suppress(MarkerError):  # told when it was collected
+        if wanted(request.node).off:
+            return Timeline(None, "no timeline is recorded of this test: its marker says off=True")
     return Timeline(_queries(request.config))
 
 

@@ -20,15 +20,17 @@ class Timeline:
 
     `span`, `instant` and `counter` are pytest_timeline's own.
     `slices`, `total` and `blocked` ask what was recorded so far in this test, in all its threads and processes. Where
-    no timeline is recorded, they skip the test. They raise session.query.QueryError where the collector can't be asked.
+    no timeline of it is recorded, they skip the test. They raise session.query.QueryError where the collector can't be
+    asked.
     """
 
     span = api.span
     instant = staticmethod(api.instant)
     counter = staticmethod(api.counter)
 
-    def __init__(self, queries: Queries | None) -> None:
+    def __init__(self, queries: Queries | None, why_not: str = NOT_RECORDED) -> None:
         self._queries = queries
+        self._why_not = why_not
         if queries is not None:
             queries.expect()
 
@@ -37,7 +39,7 @@ class Timeline:
 
     @property
     def recording(self) -> bool:
-        """Whether a timeline is recorded."""
+        """Whether a timeline of this test is recorded."""
         return self._queries is not None
 
     def slices(self, name: str | None = None, **filters: Unpack[Filters]) -> Slices:
@@ -65,5 +67,5 @@ class Timeline:
     def _asked(self) -> Queries:
         __tracebackhide__ = True
         if self._queries is None:
-            pytest.skip(NOT_RECORDED)
+            pytest.skip(self._why_not)
         return self._queries

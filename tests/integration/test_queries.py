@@ -294,6 +294,31 @@ def test_without_a_timeline_a_question_skips_the_test(
     assert "1 passed, 1 skipped" in run.stdout
 
 
+def test_where_the_marker_is_off_a_question_skips_the_test(
+    pytester: pytest.Pytester, run_pytest: Callable[..., Run]
+) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+
+        @pytest.mark.timeline(off=True)
+        class TestOff:
+            def test_asks(self, timeline):
+                assert not timeline.recording
+                assert not timeline.slices()
+
+            def test_tells(self, timeline):
+                with timeline.span("nothing"): timeline.instant("nothing")
+
+        def test_on(timeline): assert timeline.recording
+        """
+    )
+    run = run_pytest("--timeline", "-rs")
+    assert run.ret == 0
+    assert "no timeline is recorded of this test: its marker says off=True" in run.stdout
+    assert "2 passed, 1 skipped" in run.stdout
+
+
 def test_questions_that_make_no_sense(pytester: pytest.Pytester, run_pytest: Callable[..., Run]) -> None:
     pytester.makepyfile(
         test_it="""
