@@ -55,7 +55,7 @@ class Manifest:
         entry = {
             "nodeid": timeline.name,
             "outcome": timeline.args["outcome"],
-            "exception": timeline.args.get("exception"),
+            "exception": timeline.failed_by,
             "worker": timeline.args["worker"],
             "start": rate.seconds(timeline.start - rate.origin),
             "duration": rate.seconds(timeline.end - timeline.start),
@@ -73,7 +73,7 @@ class Manifest:
             "blocks": len(blocked := window.concurrency.blocked),
             "blocked": [block.told(rate, self._root) for block in blocked[:MOST_BLOCKED]],
             "muted": len(window.muted),
-            "unrecorded": [muted.placed(self._root) for muted in window.muted[:MOST_MUTED]],
+            "unrecorded": [muted.placed(self._categories) for muted in window.muted[:MOST_MUTED]],
             "kept": kept,
             "files": files,
         }

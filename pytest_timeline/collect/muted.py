@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 
 from pytest_timeline._codec import Spool, time_of, uses
+from pytest_timeline.timeline.category import Categories
 from pytest_timeline.timeline.model import Instant, Process
 
 
@@ -38,10 +38,9 @@ class Muted:
         ms = self.milliseconds
         return f"{self.name} beyond {calls}, about {f'{ms:.3g} ms' if ms < 1000 else f'{ms / 1000:.3g} s'}"
 
-    def placed(self, root: str) -> str:
+    def placed(self, categories: Categories) -> str:
         """Return it with its place, such as "fib beyond 8,704 calls, about 930 ms (tests/test_fib.py:3)"."""
-        file = self.file.removeprefix(os.path.join(root, "")) if root else self.file
-        return f"{self.text} ({file}:{self.line})" if file else self.text
+        return f"{self.text} ({categories.file(self.file).short}:{self.line})" if self.file else self.text
 
 
 @dataclass(slots=True)

@@ -43,7 +43,7 @@ class Index:
         main = main_thread(timeline)
         uses = tuple(sorted({self._names[clean(name)] for name in fixtures}))
         test = _Test(entry, self._categories.times(main, clock) if main is not None else {}, markers, uses)
-        test.exception = clean(str(timeline.args.get("exception") or ""))
+        test.exception = clean(timeline.failed_by or "")
         self._tests.append(test)
         outer = 0  # depth of the fixture that all deeper ones belong to
         for span in timeline.story.spans if timeline.story else []:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pytest_timeline.outputs import preferred
+from pytest_timeline.session.summary import run_again
 from pytest_timeline.text import count, duration
 
 FAILED = ("failed", "error", "crashed")
@@ -40,7 +41,9 @@ def append(path: str, run: dict[str, Any], directory: str) -> None:
 def text(run: dict[str, Any], directory: str) -> str:
     """Return the summary. Files are named and not linked to: an artifact has no address that is known by now."""
     tests = run["tests"]
-    outcomes = Counter(test["outcome"] for test in tests)
+    again = run_again(tests)
+    last = [test for test in tests if test not in again] if again else tests
+    outcomes = Counter([*(test["outcome"] for test in last), *("rerun" for _ in again)])
     said = ", ".join(f"{number:,} {outcome}" for outcome, number in outcomes.most_common())
     slices = sum(test["slices"] for test in tests)
     parts = [
@@ -48,10 +51,11 @@ def text(run: dict[str, Any], directory: str) -> str:
         f"**{said or 'no tests'}** in {duration(run['duration'])}; {count(slices, 'slice')} recorded in "
         f"{_code(os.path.relpath(directory))}.",
     ]
-    failed = [test for test in tests if test["outcome"] in FAILED]
-    if failed:
-        rows = [[*_test(test), _cell(test.get("exception") or test["outcome"])] for test in failed[:MOST_FAILED]]
-        parts += ["#### Failed", _table(["test", "took", "timeline", "why"], rows), _rest(failed, MOST_FAILED)]
+    failed = [test for test in last if test["outcome"] in FAILED]
+    for title, found in (("Failed", failed), ("Run again", again)):
+        if found:
+            rows = [[*_test(test), _cell(test["exception"] or test["outcome"])] for test in found[:MOST_FAILED]]
+            parts += [f"#### {title}", _table(["test", "took", "timeline", "why"], rows), _rest(found, MOST_FAILED)]
     slowest = sorted(tests, key=lambda test: -float(test["duration"]))[:SLOWEST]
     if slowest:
         parts += ["#### Slowest", _table(["test", "took", "timeline", "slices"], [_slow(test) for test in slowest])]

@@ -52,6 +52,15 @@ def manifest(directory: str) -> dict[str, Any]:
     return run
 
 
+def run_again(tests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the attempts at tests after which there was another one: what counts is the last."""
+    last: dict[tuple[str, str | None], int] = {}
+    for test in tests:
+        key = test["nodeid"], test["worker"]
+        last[key] = max(last.get(key, 0), test["rerun"])
+    return [test for test in tests if test["rerun"] < last[test["nodeid"], test["worker"]]]
+
+
 def write(
     reporter: pytest.TerminalReporter, settings: Config, run: dict[str, Any], warnings: list[str], problem: str | None
 ) -> None:
@@ -121,7 +130,9 @@ def _write_totals(reporter: pytest.TerminalReporter, directory: str, run: dict[s
     tests = run["tests"]
     timelines = sum(bool(test["files"]) for test in tests)
     combined = preferred(run["combined"])
-    reporter.write(f"recorded {count(len(tests), 'test')}", bold=True)
+    again = len(run_again(tests))
+    reruns = f" and {count(again, 'rerun')}" if again else ""
+    reporter.write(f"recorded {count(len(tests) - again, 'test')}{reruns}", bold=True)
     line = f", {count(sum(test['slices'] for test in tests), 'slice')}"
     if tests:
         processes, threads = (max(test[key] for test in tests) for key in ("processes", "threads"))

@@ -126,6 +126,12 @@ class Timeline:
     placed: tuple[Clock, Any] | None = field(default=None, init=False, repr=False, compare=False)  # see export/lanes.py
 
     @property
+    def failed_by(self) -> str | None:
+        """The exception that failed the test, or what pytest says of a strict xpass; None where nothing did."""
+        said = self.args.get("reason") if self.args.get("outcome") in ("failed", "error") else None
+        return self.args.get("exception") or said
+
+    @property
     def story(self) -> Lane | None:
         """The test's own lane."""
         return self.lanes[0] if self.lanes and self.lanes[0].kind == "test" else None

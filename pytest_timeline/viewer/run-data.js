@@ -41,7 +41,6 @@ const RunData = (() => {
   let machinery = 0;
   for (let i = 0; i < count; i++) {
     attempts.set(key(i), Math.max(attempts.get(key(i)) ?? 0, tests.rerun[i]));
-    outcomes.set(tests.outcome[i], (outcomes.get(tests.outcome[i]) ?? 0) + 1);
     tests.phases[i].forEach((/** @type {number} */ us, /** @type {number} */ phase) => (phases[phase] += us));
     tests.times[i].forEach((/** @type {number} */ us, /** @type {number} */ category) => (times[category] += us));
     machinery += rest(i);
@@ -82,6 +81,9 @@ const RunData = (() => {
   }
   /** Whether the test was run again after this attempt. @param {number} i */
   const again = (i) => (attempts.get(key(i)) ?? 0) > tests.rerun[i];
+  /** What the attempt counts as: as in pytest's own summary, only the last one is the test's. @param {number} i @returns {string} */
+  const counted = (i) => (again(i) ? "rerun" : tests.outcome[i]);
+  for (let i = 0; i < count; i++) outcomes.set(counted(i), (outcomes.get(counted(i)) ?? 0) + 1);
 
   /** What is left of a test's time: pytest itself. @param {number} i */
   function rest(i) {
@@ -122,6 +124,8 @@ const RunData = (() => {
     outcomes: [...outcomes].sort((a, b) => rank(a[0]) - rank(b[0])),
     fixtures: /** @type {Fixture[]} */ (data.fixtures),
     uses: /** @type {string[][]} */ (data.uses),
-    wide, last, end, between, rest, rank, bad, again, ended, message, total, page, pageless, keep, file, name, label, worker, time,
+    noun: tests.rerun.some(Boolean) ? "attempt" : "test", // what a row is
+    drawn: [...new Set(tests.outcome)].sort((a, b) => rank(a) - rank(b)),
+    wide, last, end, between, rest, rank, bad, again, counted, ended, message, total, page, pageless, keep, file, name, label, worker, time,
   };
 })();

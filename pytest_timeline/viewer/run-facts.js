@@ -40,7 +40,7 @@ const RunFacts = (() => {
     Dom.fill(
       "outcomes",
       RunData.outcomes.map(([outcome, count]) => {
-        const mark = Dom.icon("outcome-" + outcome);
+        const mark = Dom.icon(outcome === "rerun" ? outcome : "outcome-" + outcome);
         mark.classList.add(outcome);
         return el("button", { "data-outcome": outcome }, el("b." + outcome, Format.count(count)), el("span", mark, outcome));
       }),
@@ -184,7 +184,7 @@ const RunFacts = (() => {
 
   /** What the lanes' colours mean. @param {string} mode */
   function key(mode) {
-    const outcomes = RunData.outcomes.map(([outcome]) => swatch("bar-" + outcome, outcome === "passed" ? "passed, setup lighter" : outcome));
+    const outcomes = RunData.drawn.map((outcome) => swatch("bar-" + outcome, outcome === "passed" ? "passed, setup lighter" : outcome));
     const categories = [...RunData.categories.filter((_, at) => RunData.times[at]), "machinery"].map((category) => swatch(category, category === "machinery" ? "pytest" : RunData.label(category)));
     const others = [swatch("collected", "collection"), ...(RunData.lanes.some((lane) => lane.modules?.length) ? [swatch("imported", "import")] : []), ...(RunData.wide.length ? [swatch("wide-fixture", "fixture for many tests")] : []), swatch("idle", "idle")];
     Dom.fill("lanes-key", ...(mode === "category" ? categories : outcomes), ...others);

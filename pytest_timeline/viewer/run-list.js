@@ -62,7 +62,7 @@ const RunList = (() => {
     shown = [];
     isShown = new Uint8Array(RunData.count);
     for (let i = 0; i < RunData.count; i++) {
-      if (state.outcomes.size && !state.outcomes.has(tests.outcome[i])) continue;
+      if (state.outcomes.size && !state.outcomes.has(RunData.counted(i))) continue;
       if (file >= 0 && tests.file[i] !== file) continue;
       if (marker >= 0 && !tests.markers[i].includes(marker)) continue;
       if (tests.duration[i] < state.least * 1e3) continue;

@@ -43,7 +43,8 @@ const RunTable = (() => {
     }
     Dom.get("table").setAttribute("aria-rowcount", String(items.length + 1));
     Dom.get("nothing").hidden = shown.length > 0 || !RunData.count;
-    Dom.get("count").textContent = shown.length < RunData.count ? `${Format.count(shown.length)} of ${Format.plural(RunData.count, "test")}` : Format.plural(RunData.count, "test");
+    const all = Format.plural(RunData.count, RunData.noun);
+    Dom.get("count").textContent = shown.length < RunData.count ? `${Format.count(shown.length)} of ${all}` : all;
     scroll();
   }
 
@@ -88,7 +89,7 @@ const RunTable = (() => {
   /** @param {number} item */
   function heading(item) {
     const [count, us] = item === FAILURES ? sums : sums.slice(2);
-    const text = `${Format.plural(count, "test")}, ${time(us)}${item === OTHERS ? ", slowest first" : ""}`;
+    const text = `${Format.plural(count, RunData.noun)}, ${time(us)}${item === OTHERS ? ", slowest first" : ""}`;
     return el("tr.heading", el("td", { colspan: 10 }, el("b", item === FAILURES ? "Failures" : sums[0] ? "Everything else" : "Tests"), " ", text));
   }
 

@@ -104,7 +104,7 @@ def test_notes_and_users_of_a_fixture_are_filters(tmp_path: Path, new_page: Call
     assert page.texts("#fixture-list li li a") == ["test_4", "test_11"]
     assert page.texts("#fixture-list summary small") == ["tests/conftest.py:18", "2 set-ups"]
     page.click("#fixture-list .link")
-    assert {*rows(page)} == {"test_4", "test_11"} and page.text("#count") == "2 of 24 tests"
+    assert {*rows(page)} == {"test_4", "test_11"} and page.text("#count") == "2 of 24 attempts"
     again = new_page()
     again.open(path, page.evaluate("location.hash").removeprefix("#"))
     assert rows(again) == rows(page) and again.text("#chips").startswith("using db")
@@ -112,6 +112,9 @@ def test_notes_and_users_of_a_fixture_are_filters(tmp_path: Path, new_page: Call
     assert rows(again) == ["test_3"]
     again.open(path, "note=reruns")
     assert rows(again) == ["test_2", "test_2"] and sorted(again.texts("#rows .tag")) == ["rerun 1", "run again"]
+    assert [text.split() for text in again.texts("#outcomes button")] == [["23", "passed"], ["1", "rerun"]]
+    again.click("#outcomes button:last-child")
+    assert rows(again) == ["test_2"] and again.texts("#rows .tag") == ["run again"]
 
 
 def test_ten_thousand_tests_are_a_few_rows(tmp_path: Path, page: browser.Page) -> None:

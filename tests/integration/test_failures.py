@@ -124,6 +124,7 @@ def test_the_pages_say_what_was_raised_and_why(pytester, run_pytest):
         "test_xfail": "issue 12",
         "test_xpass_strict": "[XPASS(strict)] issue 13",
     }
+    assert run.tests["test_xpass_strict"]["exception"] == "[XPASS(strict)] issue 13"
     assert not {"failures"} & heads["test_skip"].keys() and not {"failures"} & heads["test_xpass_strict"].keys()
 
 

@@ -22,8 +22,13 @@ def test_each_attempt_has_its_timeline(pytester, run_pytest):
             pass
         """
     )
-    run = run_pytest("--timeline", "--reruns", "4")
+    run = run_pytest("--timeline", "--reruns", "4", "--timeline-summary=summary.md")
     assert run.ret == 0
+    assert "recorded 2 tests and 2 reruns," in run.stdout
+    summary = (pytester.path / "summary.md").read_text(encoding="utf-8")
+    assert "**2 passed, 2 rerun**" in summary
+    assert "#### Failed" not in summary
+    assert summary.partition("#### Run again")[2].partition("####")[0].count("AssertionError") == 2
     assert run.outcomes == {
         "test_flaky": "failed",
         "test_flaky#1": "failed",
@@ -43,3 +48,4 @@ def test_reruns_in_workers(pytester, run_pytest):
     run = run_pytest("--timeline", "--reruns", "1", "-n", "1")
     assert run.ret == 1
     assert run.outcomes == {"test_fails": "failed", "test_fails#1": "failed"}
+    assert "recorded 1 test and 1 rerun," in run.stdout
