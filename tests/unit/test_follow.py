@@ -230,6 +230,8 @@ def test_the_process_follows_until_the_run_is_over(
     assert root.writer.header()["heartbeat_ns"] > 0
     late = run.process(tick=3_000_000, pid=os.getpid())
     late.call(3_000_000, 4_000_000)
+    beat = run.status["heartbeat"]
+    wait_for(lambda: run.status["heartbeat"] > beat)  # these ticks are long past: it might read of "b" before it looks
     root.test(2_500_000, 5_000_000, "b")
     if ending == "mark":
         root.mark(6_000_000, w.SESSION_END, exitstatus=0, warnings=[])
