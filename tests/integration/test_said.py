@@ -67,7 +67,7 @@ def test_outcomes_and_output_are_the_same(run_pytest: Callable[..., Any], option
 def test_a_test_may_replace_what_we_use(run_pytest: Callable[..., Any], options: list[str]) -> None:
     Path("test_a.py").write_text(
         """
-import builtins, sys, threading
+import _thread, builtins, sys, threading, weakref
 
 def broken(*args):
     raise ZeroDivisionError
@@ -75,6 +75,15 @@ def broken(*args):
 def test_frames(monkeypatch):  # until pytest has written that it passed
     monkeypatch.delattr(sys, "_getframe")
     print("frames")
+
+def test_thread():
+    ready = threading.Event()
+    class Text(str): pass
+    text = Text("thread\\n")
+    weakref.finalize(text, ready.set)
+    _thread.start_new_thread(sys.stdout.write, (text,))
+    del text
+    assert ready.wait(60)
 
 def test_identity(monkeypatch):
     monkeypatch.setattr(threading, "get_ident", broken)

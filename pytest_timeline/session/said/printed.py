@@ -15,7 +15,7 @@ from pytest_timeline.session.said.teller import NAME_CHARACTERS, Teller
 
 KIND, SOURCE = "output", "lines of output"
 TERMINAL = "_pytest._io.terminalwriter"
-_caller = sys._getframe  # this, too
+_frame = sys._getframe  # this, too
 
 
 class Printed:
@@ -70,7 +70,8 @@ class Printed:
     def _hear(self, stream: object, text: str, *, by_pytest_itself: bool = True) -> None:
         """Take what was written; by pytest itself it may not be where it writes to the same stream."""
         try:
-            if not by_pytest_itself and _caller(2).f_globals.get("__name__") == TERMINAL:
+            caller = _frame(1).f_back  # of `write`; None where a thread began with that
+            if not by_pytest_itself and caller is not None and caller.f_globals.get("__name__") == TERMINAL:
                 return
             name = "stdout" if stream is sys.__dict__.get("stdout", MISSING) else "stderr"
             if name == "stderr" and stream is not sys.__dict__.get("stderr", MISSING):
