@@ -44,6 +44,8 @@ function open(tests, hash = "") {
 const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
 const bad = ({ outcome }) => OUTCOMES.indexOf(outcome) < 3;
 const id = ({ file, name }) => `${FILES[file]}::${name}`;
+const again = (each, tests) => tests.some((other) => id(other) === id(each) && other.rerun > each.rerun);
+const counted = (each, tests) => (again(each, tests) ? "rerun" : each.outcome);
 
 test("what the run comes to", () => {
   const tests = run(3, 400);
@@ -52,8 +54,10 @@ test("what the run comes to", () => {
   assert.deepEqual(plain(RunData.times), CATEGORIES.map((_, at) => sum(tests.map(({ times }) => times[at]))));
   assert.equal(RunData.machinery, sum(tests.map(({ duration, times }) => duration - sum(times))));
   assert.equal(RunData.total("leaks"), sum(tests.map(({ leaks }) => leaks)));
-  const counted = OUTCOMES.map((outcome) => [outcome, tests.filter((each) => each.outcome === outcome).length]);
-  assert.deepEqual(plain(RunData.outcomes), counted);
+  const outcomes = [...OUTCOMES, "rerun"].map((outcome) => [outcome, tests.filter((each) => counted(each, tests) === outcome).length]);
+  assert.ok(outcomes.every(([, count]) => count > 0));
+  assert.deepEqual(plain(RunData.outcomes), outcomes);
+  assert.deepEqual(plain(RunData.drawn), OUTCOMES);
   assert.equal(RunData.end, Math.max(10_000_000, ...tests.map(({ start, duration }) => start + duration)));
   RunData.lanes.forEach((lane, worker) => {
     const own = tests.flatMap((each, i) => (each.worker === worker ? [i] : []));
@@ -119,7 +123,7 @@ test("filters, alone and together, and the same in the address", () => {
     const { RunList, bar } = open(tests);
     let told = 0;
     RunList.listen(() => told++);
-    const outcomes = some(["failed"], ["passed", "error"], []) ?? [];
+    const outcomes = some(["failed"], ["passed", "error"], ["rerun"], []) ?? [];
     const query = some("odd", "TEST_1 unit", "slow test_b", "  ", "nowhere") ?? "";
     const file = some(...FILES) ?? "";
     const marker = some(...MARKERS) ?? "";
@@ -132,16 +136,15 @@ test("filters, alone and together, and the same in the address", () => {
     RunList.set({ query, file, marker, least, note, fixture });
     assert.equal(told, outcomes.length + 3);
     const words = query.toLowerCase().split(" ").filter(Boolean);
-    const again = (each) => tests.some((other) => id(other) === id(each) && other.rerun > each.rerun);
     const expected = tests.flatMap((each, i) => {
       const text = [id(each), each.exception, ...each.markers.map((at) => MARKERS[at])].map((part) => part.toLowerCase());
       const kept =
-        (!outcomes.length || outcomes.includes(each.outcome)) &&
+        (!outcomes.length || outcomes.includes(counted(each, tests))) &&
         words.every((word) => text.some((part) => part.includes(word))) &&
         (!file || FILES[each.file] === file) &&
         (!marker || each.markers.includes(MARKERS.indexOf(marker))) &&
         each.duration >= least * 1_000 &&
-        (!note || (note === "reruns" ? each.rerun || again(each) : each[note]) > 0) &&
+        (!note || (note === "reruns" ? each.rerun || again(each, tests) : each[note]) > 0) &&
         (!fixture || USES[each.uses].includes(fixture));
       return kept ? [i] : [];
     });
