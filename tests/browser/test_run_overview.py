@@ -153,7 +153,7 @@ def test_what_is_worth_a_look_is_found_and_shown(tmp_path: Path, page: browser.P
     assert again == "1 test passed only when run again. Show reruns\ntest_8"
     assert rest == []
     page.click("#look-list li:nth-child(3) button")
-    assert page.text("#count") == "1 of 60 tests" and page.texts("#rows .tag") == ["3 leaks"]
+    assert page.text("#count") == "1 of 60 attempts" and page.texts("#rows .tag") == ["3 leaks"]
 
 
 def test_a_run_without_a_finding_has_no_box_for_them(tmp_path: Path, page: browser.Page) -> None:
