@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pytest_timeline.outputs import preferred
-from pytest_timeline.session.summary import run_again
+from pytest_timeline.session.summary import attempts
 from pytest_timeline.text import count, duration
 
 FAILED = ("failed", "error", "crashed")
@@ -41,8 +41,7 @@ def append(path: str, run: dict[str, Any], directory: str) -> None:
 def text(run: dict[str, Any], directory: str) -> str:
     """Return the summary. Files are named and not linked to: an artifact has no address that is known by now."""
     tests = run["tests"]
-    again = run_again(tests)
-    last = [test for test in tests if test not in again] if again else tests
+    last, again = attempts(tests)
     outcomes = Counter([*(test["outcome"] for test in last), *("rerun" for _ in again)])
     said = ", ".join(f"{number:,} {outcome}" for outcome, number in outcomes.most_common())
     slices = sum(test["slices"] for test in tests)

@@ -52,13 +52,16 @@ def manifest(directory: str) -> dict[str, Any]:
     return run
 
 
-def run_again(tests: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the attempts at tests after which there was another one: what counts is the last."""
+def attempts(tests: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the last attempt at each test, which counts, and those after which there was another one."""
     last: dict[tuple[str, str | None], int] = {}
     for test in tests:
         key = test["nodeid"], test["worker"]
         last[key] = max(last.get(key, 0), test["rerun"])
-    return [test for test in tests if test["rerun"] < last[test["nodeid"], test["worker"]]]
+    found: tuple[list[dict[str, Any]], list[dict[str, Any]]] = [], []
+    for test in tests:
+        found[test["rerun"] < last[test["nodeid"], test["worker"]]].append(test)
+    return found
 
 
 def write(
@@ -130,9 +133,9 @@ def _write_totals(reporter: pytest.TerminalReporter, directory: str, run: dict[s
     tests = run["tests"]
     timelines = sum(bool(test["files"]) for test in tests)
     combined = preferred(run["combined"])
-    again = len(run_again(tests))
-    reruns = f" and {count(again, 'rerun')}" if again else ""
-    reporter.write(f"recorded {count(len(tests) - again, 'test')}{reruns}", bold=True)
+    last, again = attempts(tests)
+    reruns = f" and {count(len(again), 'rerun')}" if again else ""
+    reporter.write(f"recorded {count(len(last), 'test')}{reruns}", bold=True)
     line = f", {count(sum(test['slices'] for test in tests), 'slice')}"
     if tests:
         processes, threads = (max(test[key] for test in tests) for key in ("processes", "threads"))
